@@ -1,0 +1,70 @@
+"""The words of CDS Hooks that every room shares: services, requests, indicators.
+
+Source: CDS Hooks 2.0.1, https://cds-hooks.hl7.org/STU2/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SUMMARY_LIMIT = 140
+"""A card summary must stay strictly below this many characters."""
+
+
+class Indicator(StrEnum):
+    """How urgent a card is, in the words of the wire."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 1 for warning, 2 for critical."""
+        return _ORDER.index(self)
+
+    def lowered(self) -> Indicator:
+        """One level lower; info stays info."""
+        return _ORDER[max(self.rank - 1, 0)]
+
+
+_ORDER = [Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One entry of discovery."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    prefetch: Mapping[str, str]
+    """Prefetch key -> template, legal under CDS Hooks 2.0.1."""
+    usage_requirements: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """One hook call after its envelope was checked; the FHIR in it is still raw JSON bytes.
+
+    ``orders`` is the JSON of ``context.draftOrders`` (or ``context.medications``),
+    ``None`` for hooks that carry none. ``prefetch`` maps a key to the JSON of its value,
+    ``b"null"`` included; a key the client did not send is absent.
+    """
+
+    service: str
+    hook: str
+    hook_instance: str
+    patient_id: str
+    """Without the ``Patient/`` prefix."""
+    orders: bytes | None = None
+    prefetch: Mapping[str, bytes] = field(default_factory=dict)
+    fhir_server: str | None = None
+    issuer: str | None = None
+    """``iss`` of the verified client token, where there was one."""
+    user_id: str | None = None
+    encounter_id: str | None = None
+    selections: tuple[str, ...] = ()

@@ -1,0 +1,122 @@
+"""The chart as one call sees it: the patient's record and the drafts read against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+
+from cds_service.chart.medications import DrugUse, Taking, is_an_order
+from cds_service.chart.orders import Change, DrugOrder, read_orders, same_drug
+from cds_service.chart.record import PatientRecord
+from cds_service.chart.services import ServiceOrder
+from cds_service.fhir.dates import When
+from cds_service.fhir.records import DrugHead, Record, ServiceRequest
+from cds_service.fhir.terminology import Match
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A drug of a value set that is, will be, or lately was in the patient."""
+
+    use: DrugUse
+    match: Match
+    doubt: str | None
+    order: DrugOrder | None
+    """Set where it is itself a draft of this call."""
+    since: When | None
+
+    @property
+    def ingredient(self) -> str:
+        """Its name: the ingredients that put it into the value set."""
+        return " / ".join(sorted(self.match.ingredients)) or self.use.name
+
+
+class Chart:
+    """A patient's record and the draft orders of one call."""
+
+    def __init__(self, record: PatientRecord, drafts: Sequence[Record]) -> None:
+        self.record = record
+        self.drafts = drafts
+        read = [
+            record.pharmacy.read(draft, is_draft=True)
+            for draft in drafts
+            if isinstance(draft, DrugHead) and is_an_order(draft)
+        ]
+        self.draft_uses = tuple(use for use in read if use is not None)
+
+    @cached_property
+    def drug_orders(self) -> tuple[DrugOrder, ...]:
+        """Drafted drugs, each with its change of therapy, in the order of the bundle."""
+        return read_orders(self.draft_uses, self.record.drug_uses, self.record.clock)
+
+    @cached_property
+    def service_orders(self) -> tuple[ServiceOrder, ...]:
+        """Drafted orders that are not drugs."""
+        reader = self.record.services_reader
+        read = [reader.order(each) for each in self.drafts if isinstance(each, ServiceRequest)]
+        return tuple(each for each in read if each is not None)
+
+    @cached_property
+    def review_orders(self) -> tuple[DrugOrder, ...]:
+        """Active prescriptions looked at without a draft, when the chart is opened."""
+        uses = [use for use in self.record.drug_uses if use.taking is Taking.NOW]
+        requests = [use for use in uses if use.kind == "request" and not use.is_paused]
+        orders = read_orders(requests, self.record.drug_uses, self.record.clock)
+        return tuple(replace(order, change=Change.REVIEW) for order in orders)
+
+    @cached_property
+    def stopped_refs(self) -> frozenset[str]:
+        """Records of the chart that a stop of this bundle ends."""
+        return frozenset(
+            order.prior.ref
+            for order in self.drug_orders
+            if order.change is Change.STOP and order.prior is not None
+        )
+
+    def partners(
+        self,
+        value_set: str,
+        *,
+        washout_days: int = 0,
+        include_paused: bool = True,
+        systemic_only: bool = True,
+    ) -> list[Partner]:
+        """Drugs of a value set in the regimen to come, and those stopped within the wash-out."""
+        found = [
+            partner
+            for partner in self._partners(value_set, washout_days)
+            if (include_paused or not partner.use.is_paused)
+            and (not systemic_only or self.record.pharmacy.is_systemic(partner.use))
+        ]
+        return sorted(found, key=lambda partner: partner.doubt is not None)
+
+    def _partners(self, value_set: str, washout_days: int) -> Iterator[Partner]:
+        terminology = self.record.terminology
+        running = [order for order in self.drug_orders if order.change is not Change.STOP]
+        for order in running:
+            match = order.use.drug.match(value_set, terminology)
+            if match is not None:
+                since = order.prior.start if order.prior is not None else order.use.start
+                yield Partner(order.use, match, None, order, since)
+        replaced = {order.prior.ref for order in running if order.prior is not None}
+        for use, match in self.record.uses_of(value_set):
+            if use.ref in self.stopped_refs:
+                if washout_days:
+                    yield Partner(use, match, "stopped with this order", None, use.start)
+            elif use.ref not in replaced:
+                yield Partner(use, match, use.doubt, None, use.start)
+        for use, match in self.record.uses_of(value_set, Taking.PAST):
+            ended = use.end
+            earliest = self.record.clock.now - timedelta(days=washout_days)
+            if washout_days and ended is not None and not use.ended_unknown and ended.high >= earliest:
+                yield Partner(use, match, f"stopped on {ended.text}", None, use.start)
+
+    def is_taken(self, use: DrugUse) -> bool:
+        """Whether the same drug is in the regimen to come apart from this record."""
+        return any(
+            same_drug(use, other) and other.ref not in self.stopped_refs
+            for other in self.record.drug_uses
+            if other.taking is Taking.NOW and other is not use
+        )

@@ -1,0 +1,117 @@
+"""The intrathecal pump: whether one is there, works, was tried for, and what an order means."""
+
+from __future__ import annotations
+
+from cds_service.chart.chart import Chart
+from cds_service.chart.medications import DrugUse, Taking
+from cds_service.chart.record import PatientRecord
+
+INTRATHECAL = "intrathecal"
+PUNCTURE = "intrathecal-puncture"
+FIRST_MAINTENANCE = "first-intrathecal-maintenance"
+ORDER_KINDS = frozenset({PUNCTURE, FIRST_MAINTENANCE})
+"""What a drug order can be for the pump rules, beside the kinds of service orders."""
+
+
+def is_bolus(use: DrugUse) -> bool:
+    """Whether an intrathecal order is one single dose."""
+    return use.regimen.given_once
+
+
+def is_maintenance(use: DrugUse) -> bool:
+    """Whether an intrathecal order keeps running: a rate, or a dose that repeats."""
+    return not is_bolus(use)
+
+
+def intrathecal_uses(record: PatientRecord, taking: Taking) -> list[DrugUse]:
+    """Intrathecal baclofen that is, or was, given."""
+    return [
+        use for use, _ in record.uses_of("baclofen", taking) if use.route == INTRATHECAL
+    ]
+
+
+def pump_in_place(record: PatientRecord) -> tuple[str, ...]:
+    """The resources that show a pump; none after an explantation that is later than all of them."""
+    implanted = record.procedures_of("pump-implant")
+    removed = [each for each in record.procedures_of("pump-explant") if each.when is not None]
+    last_removal = max((each.when.high for each in removed if each.when is not None), default=None)
+    traces = [
+        each.ref
+        for each in implanted
+        if last_removal is None or (each.when is not None and each.when.low > last_removal)
+    ]
+    traces += [fact.ref for fact in record.facts("pump-complication")]
+    traces += [device.ref for device in record.pump_devices]
+    if last_removal is not None and not any(
+        each.when is not None and each.when.low > last_removal for each in implanted
+    ):
+        # What says "pump" without a date is older than the removal as far as anyone can tell.
+        traces = []
+    traces += [
+        use.ref for use in intrathecal_uses(record, Taking.NOW)
+        if is_maintenance(use) and use.kind == "request" and use.end is not None
+    ]  # fmt: skip
+    return tuple(dict.fromkeys(traces))
+
+
+def pump_failure(record: PatientRecord) -> tuple[str, ...]:
+    """The active conditions that say the pump or its catheter fails."""
+    return tuple(fact.ref for fact in record.facts("pump-failure"))
+
+
+def oral_trial(record: PatientRecord) -> tuple[str, ...]:
+    """Any record of oral baclofen, of any age, and any intolerance or allergy to it."""
+    taken = [
+        use.ref
+        for use in record.drug_uses
+        if use.taking in (Taking.NOW, Taking.PAST)
+        and use.drug.match("baclofen", record.terminology) is not None
+        and use.route == "oral"
+    ]
+    reactions = [
+        allergy.ref
+        for allergy in record.allergies
+        if record.terminology.match("baclofen", allergy.rows) is not None
+    ]
+    return tuple(dict.fromkeys(taken + reactions))
+
+
+def is_rescue(chart: Chart, use: DrugUse) -> bool:
+    """Whether an oral order is a rescue during pump failure or intrathecal withdrawal.
+
+    10 to 20 mg every 6 hours, with the failure recorded or an intrathecal stop in the bundle.
+    Source: Meythaler JM et al., Arch Phys Med Rehabil 2003;84:638-642.
+    """
+    if use.route != "oral" or not use.drug.match("baclofen", chart.record.terminology):
+        return False
+    single, daily = use.regimen.peak_single_mg, use.regimen.peak_daily_mg
+    if single is None or daily is None or not 10 <= single <= 20 or daily > 4 * single:
+        return False
+    if daily < 4 * single:
+        return False
+    stopped = any(
+        order.use.route == INTRATHECAL and order.change.value == "stop"
+        for order in chart.drug_orders
+    )
+    explanted = any("pump-explant" in order.kinds for order in chart.service_orders)
+    return bool(pump_failure(chart.record)) or stopped or explanted
+
+
+def order_kinds(chart: Chart, use: DrugUse) -> frozenset[str]:
+    """What an intrathecal drug order means for the pump rules.
+
+    ``intrathecal-puncture``: a bolus where no pump is; ``first-intrathecal-maintenance``: an
+    infusion where none was before.
+    """
+    if use.route != INTRATHECAL or not use.drug.match("baclofen", chart.record.terminology):
+        return frozenset()
+    if is_bolus(use):
+        has_pump = bool(pump_in_place(chart.record))
+        return frozenset() if has_pump else frozenset({PUNCTURE})
+    before = [
+        other
+        for taking in (Taking.NOW, Taking.PAST)
+        for other in intrathecal_uses(chart.record, taking)
+        if is_maintenance(other) and other.kind != "administration"
+    ]
+    return frozenset() if before else frozenset({FIRST_MAINTENANCE})

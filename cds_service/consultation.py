@@ -1,0 +1,264 @@
+"""One hook call, start to end, without HTTP, clock or environment.
+
+Request -> typed records -> chart -> decision -> cards. Everything that was seen, decided and
+set aside is in the explanation; the cards and the explanation come from one decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cds_service.answer import Verdict
+from cds_service.cards.cards import Keys, build_card
+from cds_service.cards.editing import Json, apply_actions
+from cds_service.cards.selection import Filters, cards_of, shown_findings
+from cds_service.cards.suggestions import Suggestion
+from cds_service.cds import HookRequest, Service
+from cds_service.chart.chart import Chart
+from cds_service.chart.facts import Clock
+from cds_service.chart.record import PatientRecord
+from cds_service.errors import PatientUnobtainable
+from cds_service.fhir.reading import Answered, Obtained, SetAside, read_value
+from cds_service.fhir.records import Medication, Patient, Record, SubjectRecord
+from cds_service.fhir.references import relative
+from cds_service.rules.engine import Decision, Evaluation, Finding, decide
+from cds_service.rules.schema import Rulebook
+
+__all__ = ["Consultation", "Filters", "consult"]
+
+SUMMARY_EXTENSION = "org.cds-service.summary"
+_PATIENT_VIEW = "patient-view"
+
+
+@dataclass(frozen=True, slots=True)
+class Consultation:
+    """The response of a call and the whole decision behind it, both ready for JSON."""
+
+    response: dict[str, Any]
+    explanation: dict[str, Any]
+
+
+def consult(
+    request: HookRequest,
+    rulebook: Rulebook,
+    *,
+    now: datetime,
+    filters: Filters = Filters(),  # noqa: B008 - frozen, and the same for every call
+    secret: bytes = b"",
+) -> Consultation:
+    """Answer one hook call as of an aware instant, whose zone is the site's.
+
+    Raises ``PatientUnobtainable`` where the patient is missing or is somebody else.
+    """
+    service = rulebook.services[request.service]
+    answers = {key: read_value(value, f"prefetch.{key}") for key, value in request.prefetch.items()}
+    drafts = read_value(request.orders, "context.orders") if request.orders else Answered()
+    patient = _patient(request, answers)
+    in_chart = [record for each in answers.values() for record in each.records]
+    in_chart = _once(_about_the_patient(in_chart, patient, request.patient_id))
+    in_drafts = _once(_about_the_patient(drafts.records, patient, request.patient_id))
+    set_aside = [each for answer in (*answers.values(), drafts) for each in answer.set_aside]
+    record = PatientRecord(
+        # Products that only the drafts bring are needed to read them.
+        records=[*in_chart, *(each for each in in_drafts if isinstance(each, Medication))],
+        patient=patient,
+        clock=Clock(now, now.tzinfo or _no_zone(now)),
+        vocabulary=rulebook.vocabulary,
+        obtained=_obtained(service, answers),
+        set_aside=set_aside,
+    )
+    chart = Chart(record, in_drafts)
+    call = _Call(request, rulebook, service, record, filters, secret)
+    return call.answer(chart, set_aside)
+
+
+def _no_zone(now: datetime) -> Any:
+    raise TypeError(f"the moment of a decision must carry its time zone: {now.isoformat()}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What stays the same when a suggestion is tried out."""
+
+    request: HookRequest
+    rulebook: Rulebook
+    service: Service
+    record: PatientRecord
+    filters: Filters
+    secret: bytes
+
+    @property
+    def keys(self) -> Keys:
+        origin = self.request.fhir_server or self.request.issuer or ""
+        return Keys(self.secret, self.request.patient_id, origin.rstrip("/"))
+
+    def answer(self, chart: Chart, set_aside: Sequence[SetAside]) -> Consultation:
+        decision = decide(chart, self.rulebook, review=self.service.hook == _PATIENT_VIEW)
+        shown = shown_findings(decision.findings, self.service, self.rulebook, self.filters)
+        before = self._by_key(shown)
+
+        def accept(finding: Finding, suggestion: Suggestion) -> bool:
+            return self._raises_nothing_new(chart, finding, suggestion, before)
+
+        cards = [
+            build_card(group, self.rulebook, self.keys, accept)
+            for group in cards_of(shown, self.rulebook)
+        ]
+        response = {"cards": cards, "extension": {SUMMARY_EXTENSION: self._summary(decision)}}
+        return Consultation(response, self._explanation(decision, cards, set_aside))
+
+    def _by_key(self, findings: Iterable[Finding]) -> Mapping[str, int]:
+        ranks: dict[str, int] = {}
+        for finding in findings:
+            key = self.keys.of(finding)
+            ranks[key] = max(ranks.get(key, 0), finding.indicator.rank)
+        return ranks
+
+    def _raises_nothing_new(
+        self,
+        chart: Chart,
+        finding: Finding,
+        suggestion: Suggestion,
+        before: Mapping[str, int],
+    ) -> bool:
+        """Follow the suggestion, decide again, and compare."""
+        bundle = b"[" + b",".join(apply_actions(chart.drafts, suggestion.actions)) + b"]"
+        drafts = read_value(bundle, "suggestion").records
+        decision = decide(Chart(self.record, drafts), self.rulebook)
+        shown = shown_findings(decision.findings, self.service, self.rulebook, self.filters)
+        after = self._by_key(shown)
+        if any(rank > before.get(key, -1) for key, rank in after.items()):
+            return False
+        answered = self.keys.of(finding)
+        if suggestion.changes_an_order and answered in after:
+            return after[answered] < before[answered]
+        return True
+
+    def _summary(self, decision: Decision) -> Json:
+        verdicts = [evaluation.verdict for evaluation in decision.evaluations]
+        return {
+            "rulebook": self.rulebook.version,
+            "evaluated": len(verdicts),
+            "yes": verdicts.count(Verdict.YES),
+            "no": verdicts.count(Verdict.NO),
+            "unknown": verdicts.count(Verdict.UNKNOWN),
+        }
+
+    def _explanation(
+        self, decision: Decision, cards: list[Json], set_aside: Sequence[SetAside]
+    ) -> Json:
+        explanation: Json = {
+            "rulebook": self.rulebook.version,
+            "cards": cards,
+            "rules": [_explained(evaluation) for evaluation in decision.evaluations],
+        }
+        if set_aside:
+            explanation["setAside"] = [
+                _filled({"origin": each.origin, "type": each.resource_type, "resource": each.ref,
+                         "reason": each.reason})
+                for each in set_aside
+            ]  # fmt: skip
+        return explanation
+
+
+def _explained(evaluation: Evaluation) -> Json:
+    return _filled(
+        {
+            "rule": evaluation.rule,
+            "order": evaluation.order,
+            "verdict": evaluation.verdict.value,
+            "indicator": evaluation.indicator.value if evaluation.indicator else None,
+            "reason": evaluation.reason,
+            "evidence": [ref for ref in evaluation.evidence if ref],
+            "parts": [
+                _filled(
+                    {
+                        "criterion": part.criterion,
+                        "verdict": part.answer.verdict.value,
+                        "reason": part.answer.reason,
+                        "evidence": [ref for ref in part.answer.evidence if ref],
+                    }
+                )
+                for part in evaluation.parts
+            ],
+        }
+    )
+
+
+def _filled(members: Mapping[str, Any]) -> Json:
+    """Without null and empty members: the wire allows none."""
+    return {name: value for name, value in members.items() if value not in (None, "", [], {})}
+
+
+def _patient(request: HookRequest, answers: Mapping[str, Answered]) -> Patient:
+    patients = [
+        record
+        for answer in answers.values()
+        for record in answer.records
+        if isinstance(record, Patient)
+    ]
+    if not patients:
+        raise PatientUnobtainable(
+            "prefetch.patient", "the patient could not be obtained; send it as prefetch"
+        )
+    for patient in patients:
+        if patient.id in (None, request.patient_id):
+            return patient
+    raise PatientUnobtainable(
+        "prefetch.patient", "is another patient than context.patientId names"
+    )
+
+
+def _about_the_patient(
+    records: Sequence[Record], patient: Patient, patient_id: str
+) -> list[Record]:
+    """Search results are never trusted: records about somebody else are left out."""
+    names = {f"Patient/{patient_id}", patient_id, patient.full_url, patient.ref} - {""}
+    return [
+        record
+        for record in records
+        if not isinstance(record, SubjectRecord)
+        or record.about is None
+        or record.about in names
+        or relative(record.about) in names
+    ]
+
+
+def _once(records: Sequence[Record]) -> list[Record]:
+    """Each resource once, however often it was sent."""
+    found: dict[str, Record] = {}
+    for position, record in enumerate(records):
+        found.setdefault(record.ref or f"#{position}", record)
+    return list(found.values())
+
+
+def _obtained(service: Service, answers: Mapping[str, Answered]) -> Mapping[str, Obtained]:
+    """Resource type -> what became of the queries for it.
+
+    A key is what its template asks for; under other keys what came speaks for itself.
+    """
+    asked: dict[str, list[Obtained]] = {}
+    for key, template in service.prefetch.items():
+        name = template.split("?")[0].split("/")[0]
+        answer = answers.get(key)
+        asked.setdefault(name, []).append(answer.obtained if answer else Obtained.NO)
+    volunteered: dict[str, list[Obtained]] = {}
+    for key, answer in answers.items():
+        if key not in service.prefetch:
+            for name in answer.types_seen:
+                volunteered.setdefault(name, []).append(answer.obtained)
+    found = {name: _worst(states) for name, states in volunteered.items()}
+    for name, states in asked.items():
+        # Results come by several queries: without one of them the answer is not whole.
+        if set(states) != {Obtained.NO} or name not in found:
+            found[name] = _worst(states)
+    return found
+
+
+def _worst(states: Sequence[Obtained]) -> Obtained:
+    if Obtained.NO in states:
+        return Obtained.NO
+    return Obtained.INCOMPLETE if Obtained.INCOMPLETE in states else Obtained.YES

@@ -1,0 +1,185 @@
+"""Criteria about data that a rule needs and the chart does not give.
+
+Each says for one datum of one order whether it must be asked for, and quotes what is there.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cds_service.answer import Answer, no, yes
+from cds_service.chart.kidney import Estimate, NoEstimate
+from cds_service.chart.results import Reading, State
+from cds_service.fhir.reading import Obtained
+from cds_service.rules.case import Case
+from cds_service.rules.criteria.registry import (
+    ALLERGIES,
+    CONDITIONS,
+    LABORATORY,
+    MEDICATIONS,
+    PROCEDURES,
+    READS,
+    ValueSetName,
+    criterion,
+)
+from cds_service.rules.criteria.words import cut
+
+_PROBLEM_LENGTH = 90
+_VALUES = {"problem": _PROBLEM_LENGTH}
+_RENAL_RESULTS = ("creatinine", "reported-egfr", "body-weight", "body-height")
+
+
+def _missing(problem: str, *evidence: str) -> Answer:
+    return yes(problem, *evidence, values={"problem": cut(problem, _PROBLEM_LENGTH)})
+
+
+def _of(reading: Reading) -> Answer:
+    if reading.state is State.USABLE:
+        return no(f"{reading.measurement.text if reading.measurement else ''} is there")
+    return _missing(reading.problem, *reading.evidence)
+
+
+@criterion(reads=(MEDICATIONS, CONDITIONS, ALLERGIES, PROCEDURES), values=_VALUES)
+def list_not_obtained(case: Case, of: str) -> Answer:
+    """A list of the chart was not obtained, or only a page of it."""
+    if of == MEDICATIONS:
+        state = case.record.medications_obtained
+    else:
+        state = case.record.obtained(*READS[of])
+    if state is Obtained.YES:
+        return no(f"the {of} were obtained")
+    how = "only in part" if state is Obtained.INCOMPLETE else "not"
+    return _missing(f"{of} could {how} be obtained")
+
+
+@criterion(reads=(LABORATORY, CONDITIONS, "encounters"), observations=_RENAL_RESULTS, values=_VALUES)
+def creatinine_is_missing(case: Case) -> Answer:
+    """No usable serum creatinine, where the formulas would hold."""
+    record = case.record
+    if record.pregnancy is not None:
+        return no("in pregnancy the formulas do not hold")
+    if record.dialysis:
+        return no("on dialysis a creatinine decides nothing")
+    return _of(record.measurements.creatinine)
+
+
+@criterion(reads=(LABORATORY, CONDITIONS, "encounters"), observations=_RENAL_RESULTS, values=_VALUES)
+def renal_function_is_missing(case: Case) -> Answer:
+    """Neither a usable serum creatinine nor a usable reported eGFR."""
+    if case.record.measurements.reported_egfr.state is State.USABLE:
+        return no("a reported eGFR is there")
+    return creatinine_is_missing(case)
+
+
+@criterion(reads=(LABORATORY, "patient"), observations=_RENAL_RESULTS, values=_VALUES)
+def clearance_is_undecided_by(case: Case, datum: str, limit: Decimal) -> Answer:
+    """Whether a datum alone keeps the creatinine clearance from being told from the limit."""
+    record = case.record
+    estimate = record.clearance
+    if isinstance(estimate, NoEstimate):
+        if estimate.datum == datum and datum != "creatinine":
+            return _missing(estimate.reason, *estimate.evidence)
+        return no("no clearance is computed")
+    if estimate.is_below(limit) is not None or estimate.undecided_by != datum:
+        return no(f"the {datum} does not decide")
+    return _undecided(case, estimate, datum)
+
+
+@criterion(reads=(LABORATORY, "patient"), observations=_RENAL_RESULTS, values=_VALUES)
+def egfr_is_undecided_by(case: Case, datum: str, limits: tuple[Decimal, ...]) -> Answer:
+    """Whether a datum alone keeps the eGFR from being told from any of the limits."""
+    estimate = case.record.egfr
+    if isinstance(estimate, NoEstimate):
+        if estimate.datum == datum and datum != "creatinine":
+            return _missing(estimate.reason, *estimate.evidence)
+        return no("no eGFR is computed")
+    undecided = any(estimate.is_below(limit) is None for limit in limits)
+    if not undecided or estimate.undecided_by != datum:
+        return no(f"the {datum} does not decide")
+    return _undecided(case, estimate, datum)
+
+
+def _undecided(case: Case, estimate: Estimate, datum: str) -> Answer:
+    reading = case.record.measurements.weight
+    if datum == "weight":
+        return _missing(f"{reading.problem}, and it decides", *estimate.evidence)
+    if datum == "sex":
+        return _missing("the sex is not recorded, and it decides", *estimate.evidence)
+    if datum == "age":
+        return _missing("the birth date is not exact, and it decides", *estimate.evidence)
+    return _missing(f"the {datum} does not decide: {estimate.inputs}", *estimate.evidence)
+
+
+@criterion(values=_VALUES)
+def dose_cannot_be_computed(case: Case) -> Answer:
+    """The dose of the order is not given, or not in a way that allows arithmetic."""
+    use = case.own_use
+    if use is None or use.regimen.problem is None:
+        return no("the dose is known")
+    return _missing(use.regimen.problem, use.ref)
+
+
+@criterion(values=_VALUES)
+def route_is_not_stated(case: Case) -> Answer:
+    """Neither route, form nor amount tell how the drug is given."""
+    use = case.own_use
+    if use is None or use.route is not None:
+        return no("the route is known")
+    if use.regimen.problem is not None:
+        return no("the dose is asked for first")
+    return _missing("how it is given is not stated", use.ref)
+
+
+@criterion(reads=(MEDICATIONS,), values=_VALUES)
+def drug_is_not_coded(case: Case) -> Answer:
+    """The draft, or a drug on the list, has no code we hold, and its words name a drug we read."""
+    use = case.own_use
+    if use is not None and not use.drug.is_known:
+        if use.drug.mentions(case.record.vocabulary.own_ingredients):
+            return _missing("the ordered drug has no code this service knows", use.ref)
+        return no("its words name none of our drugs")
+    wanted = case.record.vocabulary.ingredients_read_about(use.drug.ingredients if use else ())
+    for other in case.record.drug_uses:
+        if other.taking.value != "now" or other.drug.is_known:
+            continue
+        if other.drug.mentions(wanted):
+            return _missing("a listed drug has no code this service knows", other.ref)
+    return no("every drug that matters has a code")
+
+
+@criterion(reads=(LABORATORY, MEDICATIONS), observations=("inr",), values=_VALUES)
+def inr_is_missing(case: Case, on_vitamin_k_antagonist_days: int) -> Answer:
+    """No INR that may be used: after a vitamin K antagonist always, else only if not obtained."""
+    lately = case.chart.partners(
+        "vitamin-k-antagonist", washout_days=on_vitamin_k_antagonist_days, systemic_only=False
+    )
+    within_five = case.chart.partners(
+        "vitamin-k-antagonist", washout_days=5, systemic_only=False
+    )
+    reading = case.record.measurements.inr(on_vitamin_k_antagonist=bool(within_five))
+    if lately:
+        return _of(reading)
+    return _if_not_obtained(reading)
+
+
+@criterion(reads=(LABORATORY,), observations=("platelets",), values=_VALUES)
+def platelets_not_obtained(case: Case) -> Answer:
+    """The platelet count could not be obtained."""
+    return _if_not_obtained(case.record.measurements.platelets)
+
+
+def _if_not_obtained(reading: Reading) -> Answer:
+    if reading.state is State.NOT_OBTAINED:
+        return _of(reading)
+    return no("obtained, or nothing recorded")
+
+
+@criterion(reads=("services",))
+def is_already_ordered(case: Case, of: ValueSetName) -> Answer:
+    """A laboratory order for it is among the drafts or the active orders."""
+    record = case.record
+    for order in (*case.chart.service_orders, *record.services):
+        if record.terminology.match(of, order.rows) is not None:
+            return yes("already ordered", order.ref)
+    return no("not ordered")
+

@@ -1,0 +1,28 @@
+"""How values are written in reasons and on cards."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cds_service.chart.results import plain_number
+
+NAME_LENGTH = 48
+"""The longest name of a diagnosis or drug a summary may quote; longer ones are cut."""
+DOSE_LENGTH = len("100000 mg/day")
+RESULT_LENGTH = len("> 1000.25 umol/L on 2026-11-21")
+NUMBER_LENGTH = len("100.123456")
+
+
+def cut(text: str, length: int = NAME_LENGTH) -> str:
+    """A text within a length; what is cut shows."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def milligrams(value: Decimal) -> str:
+    """An amount in mg."""
+    return f"{plain_number(round(value, 3))} mg"
+
+
+def milligrams_a_day(value: Decimal) -> str:
+    """A daily dose in mg."""
+    return cut(f"{milligrams(value)}/day", DOSE_LENGTH)

@@ -1,0 +1,471 @@
+"""One rule file: read, checked, and turned into a ``Rule``."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, cast, get_args
+
+from cds_service.cds import SUMMARY_LIMIT, Indicator
+from cds_service.chart.orders import Change
+from cds_service.fhir.elements import Coding
+from cds_service.fhir.terminology import Terminology
+from cds_service.rules.criteria.registry import Criterion, ValueSetName, all_criteria
+from cds_service.rules.offers import OFFER_KINDS, OFFER_VALUES, OPTIONAL_ARGUMENTS
+from cds_service.rules.reading import Fields, Problems, as_decimal, named
+from cds_service.rules.subjects import NOT_STATED
+from cds_service.rules.schema import (
+    About,
+    Call,
+    Citation,
+    Grade,
+    Group,
+    Offer,
+    Origin,
+    OverrideReason,
+    Parameter,
+    Rule,
+    Source,
+    Subject,
+    When,
+    Wording,
+)
+
+TOPICS = (
+    "indication", "dose", "renal", "interaction", "withdrawal", "procedure", "population",
+    "monitoring", "missing-data",
+)  # fmt: skip
+_STRENGTHS = ("label", "literature", "consensus", "opinion")
+_SELECTIONS = ("at-most-one", "any")
+_KEYS = {
+    "id", "title", "sentence", "statements", "topic", "sources", "last_reviewed", "about",
+    "changes", "all", "any", "none", "given", "parameters", "grades", "summary", "detail",
+    "selection", "offers", "override_reasons", "swallowed_by", "patient_view", "not_covered",
+}  # fmt: skip
+_GRADE_KEYS = {
+    "indicator", "changes", "datum", "all", "any", "none", "given", "summary", "detail", "offers",
+}  # fmt: skip
+_MOST_REASONS = 5
+_FORMATTER = string.Formatter()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a rule file may refer to."""
+
+    terminology: Terminology
+    sources: Mapping[str, Source]
+    override_reasons: Mapping[str, OverrideReason]
+    service_kinds: frozenset[str]
+    routes: frozenset[str]
+    parameters: Mapping[str, Mapping[str, Parameter]]
+    """Rule id -> its parameters, for arguments written ``$name`` or ``$rule-id.name``."""
+
+
+def read_parameters(
+    top: Fields, site: Mapping[str, object], problems: Problems
+) -> Mapping[str, Parameter]:
+    """The named numbers and words of a rule, as the site has set them."""
+    found: dict[str, Parameter] = {}
+    for name, item in named(top.items("parameters"), "name").items():
+        item.only({"name", "value", "unit", "origin", "meaning", "choices"})
+        value: object = item.content.get("value")
+        if name in site:
+            chosen = site[name]
+            # The settings file has binary floats and booleans of its own.
+            value = Decimal(str(chosen)) if isinstance(chosen, float) else chosen
+        number = as_decimal(value)
+        choices = item.texts("choices")
+        if number is None and not (isinstance(value, str) and value in choices):
+            allowed = f"one of {', '.join(choices)}" if choices else "a number"
+            item.complain("value", f"must be {allowed}")
+            number = Decimal(0)
+        elif number is not None and choices:
+            item.complain("value", f"must be one of {', '.join(choices)}")
+        elif number is not None and number < 0:
+            item.complain("value", "must not be negative")
+        found[name] = Parameter(
+            name=name,
+            value=number if number is not None else str(value),
+            unit=str(item.content.get("unit") or ""),
+            origin=cast(Origin, item.choice("origin", get_args(Origin))),
+            meaning=item.text("meaning"),
+        )
+    for name in site:
+        if name not in found:
+            problems.add(
+                "settings", f"rules.parameters.{top.file.stem}.{name}", "is no parameter of the rule"
+            )
+    return found
+
+
+def read_rule(top: Fields, around: Surroundings) -> Rule:
+    """Build the rule; everything wrong is noted with the file's problems."""
+    top.only(_KEYS)
+    identity = top.text("id")
+    if identity != top.file.stem:
+        top.complain("id", f"must be the file's name, {top.file.stem}")
+    reader = _RuleReader(top, around)
+    return reader.rule(identity)
+
+
+class _RuleReader:
+    def __init__(self, top: Fields, around: Surroundings) -> None:
+        self.top = top
+        self.around = around
+        self.criteria = all_criteria()
+
+    def rule(self, identity: str) -> Rule:
+        top = self.top
+        subject = self._subject(top.mapping("about", required=True))
+        changes = self._rule_changes(subject)
+        when = self._when(top)
+        offers = self._offers(top, frozenset(changes))
+        grades = tuple(
+            self._grade(item, frozenset(changes), when, offers)
+            for item in top.items("grades", required=True)
+        )
+        selection = top.text("selection", required=False) or None
+        if selection is not None and selection not in _SELECTIONS:
+            top.complain("selection", f"must be one of {', '.join(_SELECTIONS)}")
+        if selection is None and any(grade.offers for grade in grades):
+            top.complain("selection", "is needed where there are offers")
+        return Rule(
+            id=identity,
+            file=top.file.as_posix(),
+            title=top.text("title"),
+            sentence=top.text("sentence", required=False),
+            statements=top.texts("statements") if top.content.get("statements") else (),
+            topic=top.choice("topic", TOPICS),
+            citations=self._citations(),
+            last_reviewed=top.text("last_reviewed"),
+            subject=subject,
+            changes=changes,
+            when=when,
+            parameters=self.around.parameters.get(top.file.stem, {}),
+            grades=grades,
+            selection=selection,
+            override_reasons=self._override_reasons(),
+            swallowed_by=self._swallowed_by(),
+            in_patient_view=top.flag("patient_view"),
+            not_covered=top.texts("not_covered"),
+        )
+
+    def _subject(self, item: Fields) -> Subject:
+        item.only({"kind", "drug", "routes", "partner", "washout_days", "services"})
+        about = cast(About, item.choice("kind", get_args(About)))
+        drug = item.text("drug", required=False) or None
+        partner = item.text("partner", required=False) or None
+        for name, value in (("drug", drug), ("partner", partner)):
+            if value is not None and value not in self.around.terminology.value_sets:
+                item.complain(name, f"{value} is no value set")
+        if about == "pair" and partner is None:
+            item.complain("partner", "a rule about pairs needs the partner's value set")
+        routes = item.texts("routes")
+        for route in routes:
+            if route not in self.around.routes | {NOT_STATED}:
+                item.complain("routes", f"{route} is no route of routes.yaml")
+        services = item.texts("services")
+        for kind in services:
+            if kind not in self.around.service_kinds:
+                item.complain("services", f"{kind} is no kind of service order")
+        washout: dict[str, int] = {}
+        for name, days in item.mapping("washout_days").content.items():
+            if isinstance(days, int) and not isinstance(days, bool):
+                washout[name] = days
+            else:
+                item.complain(f"washout_days.{name}", "must be a whole number of days")
+        return Subject(about, drug, frozenset(routes), partner, washout, frozenset(services))
+
+    def _rule_changes(
+        self, subject: Subject
+    ) -> Mapping[Change, Literal["full", "new-facts"]]:
+        has_service = bool(subject.services) and subject.drug is None
+        if "changes" not in self.top.content and (has_service or subject.about == "patient"):
+            return dict.fromkeys(Change, "full")
+        if "changes" not in self.top.content and subject.about == "change":
+            return {Change.STOP: "full", Change.DECREASE: "full"}
+        item = self.top.mapping("changes", required=True)
+        found: dict[Change, Literal["full", "new-facts"]] = {Change.REVIEW: "full"}
+        for name, mode in item.content.items():
+            if name not in {change.value for change in Change}:
+                item.complain(name, "is no change of therapy")
+            elif mode not in ("full", "new-facts"):
+                item.complain(name, "must be full or new-facts")
+            else:
+                found[Change(name)] = mode
+        return found
+
+    def _grade(
+        self,
+        item: Fields,
+        changes: frozenset[Change],
+        rule_when: When,
+        rule_offers: tuple[Offer, ...],
+    ) -> Grade:
+        item.only(_GRADE_KEYS)
+        own_changes = self._changes(item, changes)
+        when = self._when(item)
+        text = item if "summary" in item.content or "detail" in item.content else self.top
+        wording = Wording(
+            summary=(item if "summary" in item.content else self.top).text("summary"),
+            detail=(item if "detail" in item.content else self.top).text("detail"),
+        )
+        values = _guaranteed(rule_when) | _guaranteed(when)
+        self._check_wording(text, wording, values)
+        offers = self._offers(item, own_changes) if "offers" in item.content else rule_offers
+        for offer in offers:
+            given = values | OFFER_VALUES.get(offer.kind, {})
+            self._check_placeholders(item, "offers.label", offer.label, given)
+        return Grade(
+            indicator=Indicator(self._indicator(item)),
+            when=when,
+            changes=own_changes,
+            wording=wording,
+            offers=offers,
+            datum=item.text("datum", required=False) or None,
+        )
+
+    def _indicator(self, item: Fields) -> str:
+        value = item.content.get("indicator")
+        if isinstance(value, str) and value.startswith("$"):
+            return str(self._resolve(item, "indicator", value))
+        return item.choice("indicator", [each.value for each in Indicator])
+
+    def _changes(self, item: Fields, allowed: frozenset[Change]) -> frozenset[Change]:
+        names = item.texts("changes")
+        if not names:
+            return allowed
+        found = set()
+        for name in names:
+            if name not in {change.value for change in allowed}:
+                item.complain("changes", f"{name} is no change this rule speaks to")
+            else:
+                found.add(Change(name))
+        return frozenset(found)
+
+    def _when(self, item: Fields) -> When:
+        return When(
+            all=self._nodes(item, "all"),
+            any=self._nodes(item, "any"),
+            none=self._nodes(item, "none"),
+            given=self._nodes(item, "given"),
+        )
+
+    def _nodes(self, item: Fields, name: str) -> tuple[Call | Group, ...]:
+        content = item.content.get(name)
+        if content is None:
+            return ()
+        if not isinstance(content, list) or not content:
+            item.complain(name, "must be a list of criteria")
+            return ()
+        found = [self._node(item, name, node) for node in content]
+        return tuple(node for node in found if node is not None)
+
+    def _node(self, item: Fields, where: str, node: object) -> Call | Group | None:
+        if isinstance(node, dict) and len(node) == 1:
+            (kind, members) = next(iter(node.items()))
+            if kind in ("all", "any", "none"):
+                if not isinstance(members, list) or not members:
+                    item.complain(f"{where}.{kind}", "must be a list of criteria")
+                    return None
+                calls = [self._call(item, f"{where}.{kind}", member) for member in members]
+                return Group(kind, tuple(call for call in calls if call is not None))
+        return self._call(item, where, node)
+
+    def _call(self, item: Fields, where: str, node: object) -> Call | None:
+        if isinstance(node, str):
+            name, arguments = node, {}
+        elif isinstance(node, dict) and len(node) == 1:
+            name, content = next(iter(node.items()))
+            arguments = content if isinstance(content, dict) else {}
+            if content is not None and not isinstance(content, dict):
+                item.complain(f"{where}.{name}", "arguments must be named")
+        else:
+            item.complain(where, "must be a criterion, or one criterion with its arguments")
+            return None
+        found = self.criteria.get(str(name))
+        if found is None:
+            item.complain(where, f"{name} is no criterion")
+            return None
+        return Call(found, self._arguments(item, f"{where}.{name}", found, arguments))
+
+    def _arguments(
+        self, item: Fields, where: str, criterion: Criterion, given: Mapping[str, object]
+    ) -> Mapping[str, Any]:
+        for name in given:
+            if name not in criterion.parameters:
+                known = ", ".join(criterion.parameters) or "none"
+                item.complain(f"{where}.{name}", f"is no argument of it; known: {known}")
+        for name in criterion.required - set(given):
+            item.complain(where, f"needs the argument {name}")
+        return {
+            name: self._argument(item, f"{where}.{name}", value, criterion.parameters[name])
+            for name, value in given.items()
+            if name in criterion.parameters
+        }
+
+    def _argument(self, item: Fields, where: str, value: object, kind: object) -> object:
+        if kind == tuple[Decimal, ...] and isinstance(value, list):
+            return tuple(self._argument(item, where, each, Decimal) for each in value)
+        value = self._resolve(item, where, value)
+        number = as_decimal(value)
+        if kind is Decimal and number is not None:
+            return number
+        if kind is int and number is not None and number == int(number):
+            return int(number)
+        if kind is ValueSetName and isinstance(value, str):
+            if value not in self.around.terminology.value_sets:
+                item.complain(where, f"{value} is no value set")
+            return value
+        if kind is str and isinstance(value, str):
+            return value
+        if kind == tuple[str, ...] and isinstance(value, list):
+            return tuple(str(each) for each in value)
+        item.complain(where, f"{value!r} has the wrong type")
+        return Decimal(0) if kind is Decimal else 0 if kind is int else ""
+
+    def _resolve(self, item: Fields, where: str, value: object) -> object:
+        """``$name`` is a parameter of this rule, ``$rule-id.name`` one of another."""
+        if not isinstance(value, str) or not value.startswith("$"):
+            return value
+        rule_id, _, name = value[1:].rpartition(".")
+        parameter = self.around.parameters.get(rule_id or self.top.file.stem, {}).get(name)
+        if parameter is None:
+            item.complain(where, f"{value} is no parameter")
+            return Decimal(0)
+        return parameter.value
+
+    def _offers(self, item: Fields, allowed: frozenset[Change]) -> tuple[Offer, ...]:
+        found = []
+        if item.content.get("offers") == []:
+            return ()
+        for offer in item.items("offers"):
+            kind = offer.choice("kind", OFFER_KINDS)
+            arguments = OFFER_KINDS[kind]
+            offer.only({"kind", "label", "changes", "recommended", *arguments})
+            given = {
+                name: self._resolve(offer, name, offer.content[name])
+                for name in arguments
+                if name in offer.content
+            }
+            for name in arguments:
+                if name not in given and name not in OPTIONAL_ARGUMENTS:
+                    offer.complain(name, "is needed for this kind of offer")
+            self._check_code(offer, given)
+            found.append(
+                Offer(
+                    kind=kind,
+                    label=offer.text("label"),
+                    changes=self._changes(offer, allowed),
+                    arguments=given,
+                    is_recommended=offer.flag("recommended"),
+                )
+            )
+        return tuple(found)
+
+    def _check_code(self, offer: Fields, given: Mapping[str, object]) -> None:
+        if "code" not in given:
+            return
+        system, code = given.get("system"), given["code"]
+        if not isinstance(code, str) or not isinstance(system, str):
+            offer.complain("code", "code and system must be quoted texts")
+        elif not self.around.terminology.lookup(Coding(system=system, code=code)):
+            offer.complain("code", f"{code} is not among the verified codes")
+
+    def _citations(self) -> tuple[Citation, ...]:
+        found = []
+        for item in self.top.items("sources", required=True):
+            item.only({"id", "strength"})
+            name = item.text("id")
+            strength = item.choice("strength", _STRENGTHS)
+            if name not in self.around.sources:
+                item.complain("id", f"{name} is no source of sources.yaml")
+            else:
+                found.append(Citation(self.around.sources[name], strength))
+        return tuple(found)
+
+    def _override_reasons(self) -> tuple[str, ...]:
+        codes = self.top.texts("override_reasons", required=True)
+        if len(codes) > _MOST_REASONS:
+            self.top.complain("override_reasons", f"at most {_MOST_REASONS}")
+        for code in codes:
+            if code not in self.around.override_reasons:
+                self.top.complain("override_reasons", f"{code} is no override reason")
+        return codes
+
+    def _swallowed_by(self) -> Mapping[str, frozenset[Indicator]]:
+        found = {}
+        for item in self.top.items("swallowed_by"):
+            item.only({"rule", "indicators"})
+            names = item.texts("indicators") or tuple(each.value for each in Indicator)
+            known = {each.value for each in Indicator}
+            for name in set(names) - known:
+                item.complain("indicators", f"{name} is no indicator")
+            found[item.text("rule")] = frozenset(Indicator(name) for name in set(names) & known)
+        return found
+
+    def _check_wording(self, item: Fields, wording: Wording, values: Mapping[str, int]) -> None:
+        self._check_placeholders(item, "detail", wording.detail, values)
+        self._check_placeholders(item, "summary", wording.summary, values)
+        longest = len(wording.summary)
+        for name in _placeholders(wording.summary):
+            longest += values.get(name, 0) - len(name) - 2
+        if longest >= SUMMARY_LIMIT:
+            item.complain(
+                "summary",
+                f"can reach {longest} characters with the longest values; it must stay below "
+                f"{SUMMARY_LIMIT}",
+            )
+
+    def _check_placeholders(
+        self, item: Fields, where: str, text: str, values: Mapping[str, int]
+    ) -> None:
+        try:
+            names = _placeholders(text)
+        except ValueError:
+            item.complain(where, "has an unpaired brace")
+            return
+        for name in names:
+            if name not in values:
+                known = ", ".join(sorted(values)) or "none"
+                item.complain(where, f"{{{name}}} is not given whenever it holds; given: {known}")
+
+
+def _placeholders(text: str) -> list[str]:
+    return [name for _, name, _, _ in _FORMATTER.parse(text) if name is not None]
+
+
+def _guaranteed(when: When) -> dict[str, int]:
+    """Values that are there whenever the conditions hold, with the longest text of each."""
+    values: dict[str, int] = {}
+    for node in (*when.all, *when.given):
+        values |= _node_values(node)
+    if when.any:
+        values |= _common([_node_values(node) for node in when.any])
+    return values
+
+
+def _node_values(node: Call | Group) -> dict[str, int]:
+    if isinstance(node, Call):
+        return dict(node.criterion.values)
+    members = [_node_values(call) for call in node.members]
+    if node.kind == "all":
+        return _union(members)
+    return _common(members) if node.kind == "any" else {}
+
+
+def _union(members: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    joined: dict[str, int] = {}
+    for member in members:
+        joined |= member
+    return joined
+
+
+def _common(members: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    shared = set(members[0]).intersection(*members[1:]) if members else set()
+    return {name: max(member[name] for member in members) for name in shared}
+
+

@@ -1,0 +1,128 @@
+"""Which cases a rule looks at in one chart: its orders, pairs, changes or data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from cds_service.chart.chart import Chart, Partner
+from cds_service.chart.intrathecal import order_kinds
+from cds_service.chart.medications import DrugUse
+from cds_service.chart.orders import Change
+from cds_service.chart.regimen_change import regimen_changes
+from cds_service.rules.case import Case
+from cds_service.rules.schema import Rule, Subject
+
+
+NOT_STATED = "not-stated"
+"""How a rule file names an order that does not say its route."""
+
+
+def cases(rule: Rule, chart: Chart, *, review: bool) -> Iterator[Case]:
+    """Every subject of the rule; with ``review`` the active prescriptions stand for orders."""
+    for case in _subjects(rule, chart, review=review):
+        if review:
+            yield replace(case, only_new_facts=False)
+            continue
+        mode = _mode(rule, case)
+        # A change the rule does not speak to is still listed, so that silence is explained.
+        yield replace(case, is_answered=mode is not None, only_new_facts=mode == "new-facts")
+
+
+def _mode(rule: Rule, case: Case) -> str | None:
+    """How the rule answers this change; of two drafted partners the stronger change counts."""
+    modes = [rule.changes.get(case.change)]
+    if case.partner is not None and case.partner.order is not None:
+        modes.append(rule.changes.get(case.partner.order.change))
+    return "full" if "full" in modes else next((mode for mode in modes if mode), None)
+
+
+def _subjects(rule: Rule, chart: Chart, *, review: bool) -> Iterator[Case]:
+    subject = rule.subject
+    if subject.about == "patient":
+        yield Case(chart)
+    elif subject.about == "change":
+        for change in regimen_changes(chart, subject.drug or "", subject.routes):
+            yield Case(chart, regimen_change=change)
+    elif subject.about == "pair":
+        yield from _pairs(subject, chart, review=review)
+    elif subject.about == "datum":
+        for case in _own_sides(subject, chart, review=review):
+            for datum in dict.fromkeys(grade.datum for grade in rule.grades):
+                yield replace(case, datum=datum)
+    else:
+        yield from _own_sides(subject, chart, review=review)
+
+
+def _own_sides(subject: Subject, chart: Chart, *, review: bool) -> Iterator[Case]:
+    """The drafts the rule is about."""
+    for order in chart.review_orders if review else chart.drug_orders:
+        if order.change is Change.STOP:
+            continue
+        if _is_own(subject, chart, order.use) or (
+            subject.services & order_kinds(chart, order.use)
+        ):
+            yield Case(chart, order=order)
+    if not review:
+        for service in chart.service_orders:
+            if subject.services & service.kinds:
+                yield Case(chart, service=service)
+
+
+def _is_own(subject: Subject, chart: Chart, use: DrugUse) -> bool:
+    if subject.drug is None or use.drug.match(subject.drug, chart.record.terminology) is None:
+        return False
+    return not subject.routes or (use.route or NOT_STATED) in subject.routes
+
+
+def _pairs(subject: Subject, chart: Chart, *, review: bool) -> Iterator[Case]:
+    partners = _one_each(chart, subject)
+    own = list(_own_sides(subject, chart, review=review))
+    for case in own:
+        if not partners:
+            yield case
+        for partner in partners:
+            yield replace(case, partner=partner)
+    if own or subject.drug is None or review:
+        return
+    established = _established(subject, chart)
+    if established is not None:
+        for partner in partners:
+            if partner.order is not None:
+                yield Case(
+                    chart, order=partner.order, established=established, partner=partner
+                )
+
+
+def _established(subject: Subject, chart: Chart) -> DrugUse | None:
+    """The rule's own drug as the patient takes it, where no draft is about it."""
+    taken = [
+        use
+        for use, _ in chart.record.uses_of(subject.drug or "")
+        if use.ref not in chart.stopped_refs and _is_own(subject, chart, use)
+    ]
+    return min(taken, key=lambda use: use.doubt is not None, default=None)
+
+
+def _one_each(chart: Chart, subject: Subject) -> Sequence[Partner]:
+    """One partner for each ingredient: the most certain record of it."""
+    longest = max(subject.washout_days.values(), default=0)
+    found: dict[str, Partner] = {}
+    for partner in chart.partners(subject.partner or "", washout_days=longest):
+        if not _within_washout(chart, subject, partner):
+            continue
+        kept = found.get(partner.ingredient)
+        # A draft among the records of one drug names the order of the finding.
+        if kept is None or (kept.order is None and partner.order is not None):
+            found[partner.ingredient] = partner
+    return list(found.values())
+
+
+def _within_washout(chart: Chart, subject: Subject, partner: Partner) -> bool:
+    if partner.use.taking.value != "past" or partner.use.end is None:
+        return True
+    allowed = subject.washout_days.get(
+        partner.ingredient, subject.washout_days.get("default", 0)
+    )
+    return chart.record.clock.days_since(partner.use.end) <= allowed
+

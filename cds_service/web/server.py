@@ -1,0 +1,72 @@
+"""gunicorn, started from our own command: its settings and its log."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from cds_service.web.logs import JsonLines
+
+
+class _Log(Logger):
+    """gunicorn's own messages as JSON lines, without what a client sent."""
+
+    def setup(self, cfg: Config) -> None:
+        """Set up as ever, then change the form of a line."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines())
+
+
+class Server(BaseApplication):
+    """Serves an application that was made before the workers are forked.
+
+    So a rulebook that cannot be served is reported once, and all workers share the secret of the
+    finding keys.
+    """
+
+    def __init__(self, app: Flask, host: str, port: int, workers: int, silence_s: int = 30) -> None:
+        self._app = app
+        self._silence_s = silence_s
+        self._settings: dict[str, Any] = {
+            "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "workers": workers,
+            "worker_class": "gthread",
+            "threads": 4,
+            "timeout": 30,
+            "graceful_timeout": 30,
+            "max_requests": 5000,
+            "max_requests_jitter": 500,
+            "preload_app": True,
+            "logger_class": _Log,
+            "proc_name": "cds-service",
+            # By default it is opened in the home directory, which may be read-only.
+            "control_socket_disable": True,
+            "when_ready": self._limit_silence,
+        }
+        super().__init__(prog="cds-service serve")
+
+    def load_config(self) -> None:
+        """Only our settings: neither a file nor the environment changes what is served."""
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The application, the same one for every worker."""
+        return self._app
+
+    def _limit_silence(self, arbiter: Any) -> None:
+        """Give up on clients that say nothing more in the middle of a request.
+
+        gunicorn would wait for ever: as many lost connections as there are threads, and nobody is
+        served. Accepted connections inherit the option from the listening socket.
+        """
+        for listener in arbiter.LISTENERS:
+            limit = struct.pack("ll", self._silence_s, 0)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)

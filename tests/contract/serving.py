@@ -1,0 +1,91 @@
+"""Servers as processes, for the tests that need a real one."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMALL = "tests.contract.small_server"
+REAL = "cds_service.cli"
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class Served:
+    """A running server, its port and the file its log goes to."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    folder: Path
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | list[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        """One request; a list of parts is sent chunked."""
+        connection = self.connect()
+        chunked = isinstance(body, list)
+        connection.request(
+            method,
+            path,
+            body=iter(body) if isinstance(body, list) else body,
+            headers=headers or {},
+            encode_chunked=chunked,
+        )
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        return response.status, content, response.headers
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def start(folder: Path, *arguments: str, settings: str = "", program: str = SMALL) -> Served:
+    """Start a server in a folder of its own; ``program`` is the module that is the command."""
+    (folder / "settings.toml").write_text(settings, encoding="utf-8")
+    port = free_port()
+    command = [sys.executable, "-m", program, "serve", "--port", str(port)]
+    command += ["--config", str(folder / "settings.toml"), *arguments]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log, stdout=log, cwd=ROOT)
+    return Served(process, port, folder)
+
+
+def wait_until_ready(served: Served, expected: int = 200) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and served.process.poll() is None:
+        try:
+            if served.send("GET", "/readyz")[0] == expected:
+                return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(f"the server did not start: {served.log}")
+
+
+def stop(served: Served) -> int:
+    served.process.send_signal(signal.SIGTERM)
+    return served.process.wait(timeout=15)
