@@ -91,7 +91,7 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
     for key in settings.without_effect:
         click.echo(f"warning: {key} is without effect in this version", err=True)
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"serving http://{shown}:{port}/cds-services, stop with Ctrl-C", err=True)
+    click.echo(f"starting at http://{shown}:{port}/cds-services, stop with Ctrl-C", err=True)
     Server(app, host, port, workers).run()
 
 

@@ -21,8 +21,9 @@ from cds_service.chart.chart import Chart
 from cds_service.chart.facts import Clock
 from cds_service.chart.record import PatientRecord
 from cds_service.errors import PatientUnobtainable
+from cds_service.fhir.drug_records import Medication
 from cds_service.fhir.reading import Answered, Obtained, SetAside, read_value
-from cds_service.fhir.records import Medication, Patient, Record, SubjectRecord
+from cds_service.fhir.records import Patient, Record, SubjectRecord
 from cds_service.fhir.references import relative
 from cds_service.rules.engine import Decision, Evaluation, Finding, decide
 from cds_service.rules.schema import Rulebook
@@ -207,9 +208,7 @@ def _patient(request: HookRequest, answers: Mapping[str, Answered]) -> Patient:
     for patient in patients:
         if patient.id in (None, request.patient_id):
             return patient
-    raise PatientUnobtainable(
-        "prefetch.patient", "is another patient than context.patientId names"
-    )
+    raise PatientUnobtainable("prefetch.patient", "is another patient than context.patientId names")
 
 
 def _about_the_patient(

@@ -1,0 +1,1 @@
+"""From findings to cards: words, suggestions, merging, order."""

@@ -93,9 +93,7 @@ def _suggestions(
     return found
 
 
-def _detail(
-    group: Sequence[Finding], rulebook: Rulebook, suggestions: Sequence[Suggestion]
-) -> str:
+def _detail(group: Sequence[Finding], rulebook: Rulebook, suggestions: Sequence[Suggestion]) -> str:
     sections = [_section(finding, is_alone=len(group) == 1) for finding in group]
     sections += [
         f"**{plain(suggestion.label)}**\n\n{suggestion.detail}"

@@ -99,7 +99,9 @@ def _dosage(dose: PlannedDose, version: str, route: object) -> Json:
         name = "boundsQuantity" if version == "DSTU2" else "boundsDuration"
         repeat = {name: {"value": dose.days, "unit": "d", "system": UCUM, "code": "d"}} | repeat
     quantity = {"value": dose.milligrams, "unit": "mg", "system": UCUM, "code": "mg"}
-    dosage: Json = {} if dose.sequence is None or version == "DSTU2" else {"sequence": dose.sequence}
+    dosage: Json = (
+        {} if dose.sequence is None or version == "DSTU2" else {"sequence": dose.sequence}
+    )
     dosage |= {"text": dose.text, "timing": {"repeat": repeat}}
     if route is not None:
         dosage["route"] = route

@@ -20,7 +20,7 @@ _ORDER_SIGN = "order-sign"
 
 @dataclass(frozen=True)
 class Filters:
-    """What a site hides: rules it switched off, rules it only counts, indicators it does not show."""
+    """What a site hides: rules switched off, rules only counted, indicators not shown."""
 
     disabled: frozenset[str] = frozenset()
     shadow: frozenset[str] = frozenset()
@@ -41,9 +41,7 @@ def shown_findings(
         if finding.indicator.rank >= least.rank or _must_be_told(finding, rulebook, service)
     ]
     catalogue = {name: position for position, name in enumerate(rulebook.rules)}
-    return sorted(
-        kept, key=lambda finding: (-finding.indicator.rank, catalogue[finding.rule.id])
-    )
+    return sorted(kept, key=lambda finding: (-finding.indicator.rank, catalogue[finding.rule.id]))
 
 
 def _is_swallowed(finding: Finding, others: Sequence[Finding]) -> bool:
@@ -94,9 +92,7 @@ def _unobtained(finding: Finding) -> frozenset[str]:
     return frozenset({kind}) if kind is not None else frozenset()
 
 
-def _is_about_the_same(
-    drug: str | None, services: frozenset[str], finding: Finding
-) -> bool:
+def _is_about_the_same(drug: str | None, services: frozenset[str], finding: Finding) -> bool:
     own = finding.case.own_use
     if drug is not None and own is not None:
         return own.drug.match(drug, finding.case.record.terminology) is not None

@@ -101,9 +101,7 @@ def _baclofen_label_start(finding: Finding, offer: Offer, patient_ref: str) -> S
     return _new_dose(finding, offer, _START_MG, times)
 
 
-def _new_dose(
-    finding: Finding, offer: Offer, amount: Decimal, times: int
-) -> Suggestion | None:
+def _new_dose(finding: Finding, offer: Offer, amount: Decimal, times: int) -> Suggestion | None:
     order = _own_draft(finding)
     if order is None:
         return None
@@ -228,7 +226,9 @@ def _create(offer: Offer, patient_ref: str) -> Json:
 def _note(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | None:
     """Add advice to a referral."""
     service = finding.case.service
-    draft = next((each for each in finding.case.chart.drafts if service and each.ref == service.ref), None)
+    draft = next(
+        (each for each in finding.case.chart.drafts if service and each.ref == service.ref), None
+    )
     if draft is None or not draft.id or draft.resourceType != "ServiceRequest":
         return None
     resource = original(draft)

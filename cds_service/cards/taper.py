@@ -78,9 +78,7 @@ def as_table(doses: Sequence[PlannedDose]) -> str:
     for sequence in sorted({dose.sequence or 0 for dose in doses}):
         parts = [dose for dose in doses if (dose.sequence or 0) == sequence]
         length = parts[0].days
-        words = " and ".join(
-            PlannedDose(part.milligrams, part.times_a_day).text for part in parts
-        )
+        words = " and ".join(PlannedDose(part.milligrams, part.times_a_day).text for part in parts)
         if length is None:
             lines.append(f"| from {start} | {words} |")
             return "\n".join(lines)

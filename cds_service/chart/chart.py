@@ -12,7 +12,8 @@ from cds_service.chart.orders import Change, DrugOrder, read_orders, same_drug
 from cds_service.chart.record import PatientRecord
 from cds_service.chart.services import ServiceOrder
 from cds_service.fhir.dates import When
-from cds_service.fhir.records import DrugHead, Record, ServiceRequest
+from cds_service.fhir.drug_records import DrugHead
+from cds_service.fhir.records import Record, ServiceRequest
 from cds_service.fhir.terminology import Match
 
 
@@ -110,7 +111,12 @@ class Chart:
         for use, match in self.record.uses_of(value_set, Taking.PAST):
             ended = use.end
             earliest = self.record.clock.now - timedelta(days=washout_days)
-            if washout_days and ended is not None and not use.ended_unknown and ended.high >= earliest:
+            if (
+                washout_days
+                and ended is not None
+                and not use.ended_unknown
+                and ended.high >= earliest
+            ):
                 yield Partner(use, match, f"stopped on {ended.text}", None, use.start)
 
     def is_taken(self, use: DrugUse) -> bool:

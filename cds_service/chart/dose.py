@@ -253,7 +253,9 @@ def _amount(
     in_milligrams = False
     problem: str | None = "no amount is given"
     for dose in doses:
-        quantity = dose.doseQuantity or (dose.doseRange.high or dose.doseRange.low if dose.doseRange else None)
+        quantity = dose.doseQuantity or (
+            dose.doseRange.high or dose.doseRange.low if dose.doseRange else None
+        )
         if quantity is not None:
             single, problem = _milligrams(quantity, strength)
             if single is not None:
@@ -270,9 +272,7 @@ def _amount(
     return max(singles, default=None), max(rates, default=None), in_milligrams, problem
 
 
-def _milligrams(
-    quantity: Quantity, strength: Strength | None
-) -> tuple[Decimal | None, str | None]:
+def _milligrams(quantity: Quantity, strength: Strength | None) -> tuple[Decimal | None, str | None]:
     if quantity.value is None:
         return None, "no amount is given"
     mass = quantity.to(Dimension.MASS)

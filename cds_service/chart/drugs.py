@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cds_service.chart.dose import Strength
+from cds_service.fhir.drug_records import DrugHead, Ingredient, Medication
 from cds_service.fhir.elements import CodeableConcept, Ratio
-from cds_service.fhir.records import DrugHead, Ingredient, Medication
 from cds_service.fhir.references import ReferenceIndex
 from cds_service.fhir.terminology import CodeRow, Match, Terminology
 from cds_service.fhir.units import Dimension
@@ -74,8 +74,7 @@ def names_a_word(text: str, words: Iterable[str]) -> bool:
     """Whether any of the words stands in the text as a whole word (or phrase)."""
     lowered = text.lower()
     return any(
-        re.search(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])", lowered)
-        for word in words
+        re.search(rf"(?<![a-z0-9]){re.escape(word.lower())}(?![a-z0-9])", lowered) for word in words
     )
 
 
@@ -163,7 +162,9 @@ def read_route(
     if concept is not None:
         rows = terminology.rows_of(concept)
         for route in routes.values():
-            if route.code_set is not None and any(row.concept == route.code_set for row, _, _ in rows):
+            if route.code_set is not None and any(
+                row.concept == route.code_set for row, _, _ in rows
+            ):
                 return route.name
         for route in routes.values():
             if names_a_word(concept.words, route.words):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from cds_service.chart.chart import Chart
 from cds_service.chart.medications import DrugUse, Taking
+from cds_service.chart.orders import Change
 from cds_service.chart.record import PatientRecord
 
 INTRATHECAL = "intrathecal"
@@ -25,9 +28,7 @@ def is_maintenance(use: DrugUse) -> bool:
 
 def intrathecal_uses(record: PatientRecord, taking: Taking) -> list[DrugUse]:
     """Intrathecal baclofen that is, or was, given."""
-    return [
-        use for use, _ in record.uses_of("baclofen", taking) if use.route == INTRATHECAL
-    ]
+    return [use for use, _ in record.uses_of("baclofen", taking) if use.route == INTRATHECAL]
 
 
 def pump_in_place(record: PatientRecord) -> tuple[str, ...]:
@@ -76,21 +77,22 @@ def oral_trial(record: PatientRecord) -> tuple[str, ...]:
     return tuple(dict.fromkeys(taken + reactions))
 
 
-def is_rescue(chart: Chart, use: DrugUse) -> bool:
+def is_rescue(
+    chart: Chart, use: DrugUse, *, lowest_mg: Decimal, highest_mg: Decimal, times_a_day: Decimal
+) -> bool:
     """Whether an oral order is a rescue during pump failure or intrathecal withdrawal.
 
-    10 to 20 mg every 6 hours, with the failure recorded or an intrathecal stop in the bundle.
-    Source: Meythaler JM et al., Arch Phys Med Rehabil 2003;84:638-642.
+    The dose of a rescue, with the failure recorded or an intrathecal stop in the bundle.
     """
     if use.route != "oral" or not use.drug.match("baclofen", chart.record.terminology):
         return False
     single, daily = use.regimen.peak_single_mg, use.regimen.peak_daily_mg
-    if single is None or daily is None or not 10 <= single <= 20 or daily > 4 * single:
+    if single is None or daily is None or not lowest_mg <= single <= highest_mg:
         return False
-    if daily < 4 * single:
+    if daily != times_a_day * single:
         return False
     stopped = any(
-        order.use.route == INTRATHECAL and order.change.value == "stop"
+        order.use.route == INTRATHECAL and order.change is Change.STOP
         for order in chart.drug_orders
     )
     explanted = any("pump-explant" in order.kinds for order in chart.service_orders)

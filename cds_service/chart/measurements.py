@@ -102,7 +102,9 @@ class Measurements:
     def weight(self) -> Reading:
         """The newest body weight in kg, if it is young enough for the patient's age."""
         is_child = self._record.is_adult is False
-        low, high = (Decimal(1), _HEAVIEST_ADULT) if is_child else (_LIGHTEST_ADULT, _HEAVIEST_ADULT)
+        low, high = (
+            (Decimal(1), _HEAVIEST_ADULT) if is_child else (_LIGHTEST_ADULT, _HEAVIEST_ADULT)
+        )
         history, problems = self._all(
             "body-weight", _within(Dimension.BODY_MASS, low, high), worse_is_higher=False
         )
@@ -131,9 +133,7 @@ class Measurements:
     @cached_property
     def platelets(self) -> Reading:
         """The newest platelet count in 10*9/L."""
-        history, problems = self._all(
-            "platelets", _in(Dimension.CELL_COUNT), worse_is_higher=False
-        )
+        history, problems = self._all("platelets", _in(Dimension.CELL_COUNT), worse_is_higher=False)
         return self._reading("platelets", history, problems, self._ages.platelets_days)
 
     def _all(
@@ -224,6 +224,8 @@ def _creatinine(quantity: Quantity) -> Decimal | None:
 
 def _ratio(quantity: Quantity) -> Decimal | None:
     """A ratio is usually written without a unit."""
-    return quantity.to(Dimension.RATIO) if quantity.has_unit and quantity.ucum != "1" else quantity.value
-
-
+    return (
+        quantity.to(Dimension.RATIO)
+        if quantity.has_unit and quantity.ucum != "1"
+        else quantity.value
+    )

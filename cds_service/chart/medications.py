@@ -17,8 +17,7 @@ from cds_service.chart.drugs import Drug, RouteWords, read_drug, read_route
 from cds_service.chart.facts import Clock
 from cds_service.fhir.dates import When
 from cds_service.fhir.dosage import Dosage, read_dosages
-from cds_service.fhir.elements import CodeableConcept, Period, concepts_in, references_in
-from cds_service.fhir.records import (
+from cds_service.fhir.drug_records import (
     DrugHead,
     MedicationAdministration,
     MedicationAdministrationHead,
@@ -28,6 +27,7 @@ from cds_service.fhir.records import (
     MedicationStatement,
     MedicationStatementHead,
 )
+from cds_service.fhir.elements import CodeableConcept, Period, concepts_in, references_in
 from cds_service.fhir.references import ReferenceIndex
 from cds_service.fhir.terminology import Terminology
 from cds_service.fhir.units import Dimension

@@ -158,7 +158,9 @@ def _drug_order(
     active = [use for use in therapy(draft, same) if not use.is_paused]
     linked = [use for use in chart_uses if _is_linked(draft, use)]
     taken = exposure(same, [draft.prior] if draft.prior else [], clock)
-    stopped = [use for use in active if any(_is_linked(stop, use) or stop.ref == use.ref for stop in stops)]
+    stopped = [
+        use for use in active if any(_is_linked(stop, use) or stop.ref == use.ref for stop in stops)
+    ]
     gap: int | None = None
     prior: DrugUse | None = next((use for use in linked if use.taking is Taking.NOW), None)
     if prior is None and stopped and len(stopped) == len(active):

@@ -32,12 +32,12 @@ from cds_service.chart.services import (
     ServiceReader,
     is_in_use,
 )
+from cds_service.fhir.drug_records import DrugHead
 from cds_service.fhir.reading import Obtained, SetAside
 from cds_service.fhir.records import (
     AllergyIntolerance,
     Condition,
     Device,
-    DrugHead,
     EncounterHead,
     Observation,
     Patient,
@@ -270,9 +270,7 @@ class PatientRecord:
         """An active pregnancy; without a due date it counts for 300 days from its start."""
         for fact in self.facts("pregnancy"):
             onset = fact.diagnosis.onset
-            if onset is None or (
-                self.clock.days_since(onset) <= _PREGNANCY_WITHOUT_DUE_DATE_DAYS
-            ):
+            if onset is None or (self.clock.days_since(onset) <= _PREGNANCY_WITHOUT_DUE_DATE_DAYS):
                 return fact
         return None
 
@@ -341,4 +339,3 @@ def _class_codes(encounter: EncounterHead) -> set[str]:
     if isinstance(stated, list):
         return {coding.code or "" for concept in stated for coding in concept.codings}
     return {stated.code or ""} if stated is not None else set()
-

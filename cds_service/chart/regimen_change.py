@@ -126,7 +126,9 @@ def _change(chart: Chart, group: Sequence[DrugOrder]) -> RegimenChange | None:
     own = [
         order.prior
         for order in group
-        if order.change is Change.STOP and order.prior is not None and order.prior.ref not in known_refs
+        if order.change is Change.STOP
+        and order.prior is not None
+        and order.prior.ref not in known_refs
     ]
     before = (*active, *own)
     gone = {order.prior.ref for order in group if order.prior is not None}
@@ -205,9 +207,7 @@ def _earlier(chart: Chart, sample: DrugUse) -> tuple[Step, ...]:
         ]
         ending = [use for use in running if use.taking is not Taking.NOW]
         running = [use for use in running if not any(_succeeds(use, old) for old in ending)]
-        levels.append(
-            Step(Decimal(-day), add_up(use.regimen.peak_daily_mg for use in running))
-        )
+        levels.append(Step(Decimal(-day), add_up(use.regimen.peak_daily_mg for use in running)))
     return tuple(levels)
 
 

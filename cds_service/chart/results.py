@@ -74,9 +74,7 @@ class Reading:
         return self.measurement if self.state is State.USABLE else None
 
 
-def read_result(
-    observation: Observation, clock: Clock, terminology: Terminology
-) -> Result | None:
+def read_result(observation: Observation, clock: Clock, terminology: Terminology) -> Result | None:
     """One observation; ``None`` where it does not stand or lies in the future."""
     status = (observation.status or "").strip().lower()
     if status not in _STANDING and status != _PRELIMINARY:
@@ -111,12 +109,12 @@ def read_result(
     )
 
 
-def newest_first(measurements: Iterable[Measurement], *, worse_is_higher: bool) -> list[Measurement]:
+def newest_first(
+    measurements: Iterable[Measurement], *, worse_is_higher: bool
+) -> list[Measurement]:
     """Newest first; of two at one time the clinically worse first."""
     sign = 1 if worse_is_higher else -1
-    return sorted(
-        measurements, key=lambda each: (each.when.low, sign * each.value), reverse=True
-    )
+    return sorted(measurements, key=lambda each: (each.when.low, sign * each.value), reverse=True)
 
 
 def shown_quantity(quantity: Quantity) -> str:

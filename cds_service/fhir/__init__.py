@@ -1,0 +1,1 @@
+"""What we read of FHIR, and nothing clinical."""

@@ -104,9 +104,7 @@ class Quantity(Struct, frozen=True):
         """The exact value in the dimension's base unit; ``None`` without value or fitting unit."""
         if self.value is None:
             return None
-        return convert(
-            self.value, dimension, code=self.code, system=self.system, printed=self.unit
-        )
+        return convert(self.value, dimension, code=self.code, system=self.system, printed=self.unit)
 
     @property
     def ucum(self) -> str | None:

@@ -16,7 +16,63 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from cds_service.fhir.records import READ_TYPES, OperationOutcome, Record
+from cds_service.fhir.drug_records import (
+    Medication,
+    MedicationAdministration,
+    MedicationAdministrationHead,
+    MedicationDispense,
+    MedicationDispenseHead,
+    MedicationHead,
+    MedicationRequest,
+    MedicationRequestHead,
+    MedicationStatement,
+    MedicationStatementHead,
+)
+from cds_service.fhir.records import (
+    AllergyIntolerance,
+    AllergyIntoleranceHead,
+    Condition,
+    ConditionHead,
+    Device,
+    DeviceHead,
+    DeviceUseStatement,
+    EncounterHead,
+    Observation,
+    ObservationHead,
+    OperationOutcome,
+    Patient,
+    PatientHead,
+    Practitioner,
+    PractitionerRole,
+    Procedure,
+    ProcedureHead,
+    Record,
+    ServiceRequest,
+    ServiceRequestHead,
+)
+
+READ_TYPES: dict[str, tuple[type[Record], type[Record]]] = {
+    "Patient": (Patient, PatientHead),
+    "Condition": (Condition, ConditionHead),
+    "MedicationRequest": (MedicationRequest, MedicationRequestHead),
+    "MedicationOrder": (MedicationRequest, MedicationRequestHead),
+    "MedicationStatement": (MedicationStatement, MedicationStatementHead),
+    "MedicationAdministration": (MedicationAdministration, MedicationAdministrationHead),
+    "MedicationDispense": (MedicationDispense, MedicationDispenseHead),
+    "Medication": (Medication, MedicationHead),
+    "Observation": (Observation, ObservationHead),
+    "AllergyIntolerance": (AllergyIntolerance, AllergyIntoleranceHead),
+    "Procedure": (Procedure, ProcedureHead),
+    "Device": (Device, DeviceHead),
+    "DeviceUseStatement": (DeviceUseStatement, DeviceUseStatement),
+    "ServiceRequest": (ServiceRequest, ServiceRequestHead),
+    "DeviceRequest": (ServiceRequest, ServiceRequestHead),
+    "Encounter": (EncounterHead, EncounterHead),
+    "Practitioner": (Practitioner, Practitioner),
+    "PractitionerRole": (PractitionerRole, PractitionerRole),
+    "OperationOutcome": (OperationOutcome, OperationOutcome),
+}
+"""Resource type -> its record and, for when the body cannot be read, its head."""
 
 
 class Obtained(StrEnum):

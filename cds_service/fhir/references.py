@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Raw, Struct
 
-from cds_service.fhir.reading import decode_record
-from cds_service.fhir.records import READ_TYPES, Record
+from cds_service.fhir.reading import READ_TYPES, decode_record
+from cds_service.fhir.records import Record
 
 
 class _Identity(Struct):

@@ -195,9 +195,7 @@ class Terminology:
             found += [(row, system, code) for row in self.lookup(coding)]
         return found
 
-    def match(
-        self, value_set: str, rows: Iterable[tuple[CodeRow, str, str]]
-    ) -> Match | None:
+    def match(self, value_set: str, rows: Iterable[tuple[CodeRow, str, str]]) -> Match | None:
         """Why rows found for one resource put it into a value set; ``None`` if they do not."""
         wanted = self.value_sets[value_set]
         rows = list(rows)

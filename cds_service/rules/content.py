@@ -62,9 +62,7 @@ def read_codes(folder: Path, problems: Problems) -> tuple[CodeRow, ...]:
     return tuple(rows)
 
 
-def _code_row(
-    file: Path, number: int, values: list[str], problems: Problems
-) -> CodeRow | None:
+def _code_row(file: Path, number: int, values: list[str], problems: Problems) -> CodeRow | None:
     if len(values) != len(_COLUMNS):
         problems.add(file, f"line {number}", f"must have {len(_COLUMNS)} fields")
         return None
@@ -259,7 +257,9 @@ def _check_template(item: Fields, template: str) -> None:
     names = [part.partition("=")[0] for part in search.split("&") if part]
     for name in sorted({each for each in names if names.count(each) > 1}):
         item.complain("query", f"the parameter {name} stands twice: clients join repeated ones")
-    if any(name.startswith(("_include", "_revinclude", "_has")) or ":not" in name for name in names):
+    if any(
+        name.startswith(("_include", "_revinclude", "_has")) or ":not" in name for name in names
+    ):
         item.complain("query", "uses a search feature outside the permitted subset")
     if any(name in ("status", "clinical-status") for name in names):
         item.complain("query", "must not filter by status: stopped and resolved records count too")

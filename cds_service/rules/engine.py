@@ -213,9 +213,7 @@ def _grades(
             silent.append(answer.reason)
         else:
             indicator = grade.indicator.lowered() if answer.doubt else grade.indicator
-            if winner is None:
-                winner = (grade, indicator, answer)
-            elif answer.doubt is None and indicator.rank > winner[1].rank:
+            if winner is None or (answer.doubt is None and indicator.rank > winner[1].rank):
                 winner = (grade, indicator, answer)
             if winner[2].doubt is None:
                 break

@@ -14,7 +14,11 @@ OFFER_KINDS: Mapping[str, Mapping[str, type]] = {
     "remove": {},
     "order": {"text": str, "system": str, "code": str, "display": str, "note": str},
     "remove-and-order": {
-        "text": str, "system": str, "code": str, "display": str, "note": str,
+        "text": str,
+        "system": str,
+        "code": str,
+        "display": str,
+        "note": str,
     },
     "taper": {
         "step_mg": object,

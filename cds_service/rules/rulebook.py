@@ -250,5 +250,7 @@ def _digest(directory: Path, site: Mapping[str, Mapping[str, object]]) -> str:
         if file.suffix in (".yaml", ".csv"):
             digest.update(file.relative_to(directory).as_posix().encode())
             digest.update(file.read_bytes())
-    digest.update(repr(sorted((name, sorted(each.items())) for name, each in site.items())).encode())
+    digest.update(
+        repr(sorted((name, sorted(each.items())) for name, each in site.items())).encode()
+    )
     return digest.hexdigest()[:8]

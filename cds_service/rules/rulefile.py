@@ -15,7 +15,6 @@ from cds_service.fhir.terminology import Terminology
 from cds_service.rules.criteria.registry import Criterion, ValueSetName, all_criteria
 from cds_service.rules.offers import OFFER_KINDS, OFFER_VALUES, OPTIONAL_ARGUMENTS
 from cds_service.rules.reading import Fields, Problems, as_decimal, named
-from cds_service.rules.subjects import NOT_STATED
 from cds_service.rules.schema import (
     About,
     Call,
@@ -32,6 +31,7 @@ from cds_service.rules.schema import (
     When,
     Wording,
 )
+from cds_service.rules.subjects import NOT_STATED
 
 TOPICS = (
     "indication", "dose", "renal", "interaction", "withdrawal", "procedure", "population",
@@ -96,7 +96,9 @@ def read_parameters(
     for name in site:
         if name not in found:
             problems.add(
-                "settings", f"rules.parameters.{top.file.stem}.{name}", "is no parameter of the rule"
+                "settings",
+                f"rules.parameters.{top.file.stem}.{name}",
+                "is no parameter of the rule",
             )
     return found
 
@@ -179,9 +181,7 @@ class _RuleReader:
                 item.complain(f"washout_days.{name}", "must be a whole number of days")
         return Subject(about, drug, frozenset(routes), partner, washout, frozenset(services))
 
-    def _rule_changes(
-        self, subject: Subject
-    ) -> Mapping[Change, Literal["full", "new-facts"]]:
+    def _rule_changes(self, subject: Subject) -> Mapping[Change, Literal["full", "new-facts"]]:
         has_service = bool(subject.services) and subject.drug is None
         if "changes" not in self.top.content and (has_service or subject.about == "patient"):
             return dict.fromkeys(Change, "full")
@@ -217,7 +217,7 @@ class _RuleReader:
         self._check_wording(text, wording, values)
         offers = self._offers(item, own_changes) if "offers" in item.content else rule_offers
         for offer in offers:
-            given = values | OFFER_VALUES.get(offer.kind, {})
+            given = {**values, **OFFER_VALUES.get(offer.kind, {})}
             self._check_placeholders(item, "offers.label", offer.label, given)
         return Grade(
             indicator=Indicator(self._indicator(item)),
@@ -467,5 +467,3 @@ def _union(members: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def _common(members: Sequence[Mapping[str, int]]) -> dict[str, int]:
     shared = set(members[0]).intersection(*members[1:]) if members else set()
     return {name: max(member[name] for member in members) for name in shared}
-
-

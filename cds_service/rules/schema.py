@@ -154,9 +154,7 @@ class Rule:
     @property
     def reads(self) -> frozenset[str]:
         """The kinds of data its criteria read."""
-        return frozenset(
-            kind for call in self.calls() for kind in call.criterion.reads
-        )
+        return frozenset(kind for call in self.calls() for kind in call.criterion.reads)
 
     def calls(self) -> list[Call]:
         """Every criterion call of the rule."""

@@ -13,7 +13,6 @@ from cds_service.chart.regimen_change import regimen_changes
 from cds_service.rules.case import Case
 from cds_service.rules.schema import Rule, Subject
 
-
 NOT_STATED = "not-stated"
 """How a rule file names an order that does not say its route."""
 
@@ -59,9 +58,7 @@ def _own_sides(subject: Subject, chart: Chart, *, review: bool) -> Iterator[Case
     for order in chart.review_orders if review else chart.drug_orders:
         if order.change is Change.STOP:
             continue
-        if _is_own(subject, chart, order.use) or (
-            subject.services & order_kinds(chart, order.use)
-        ):
+        if _is_own(subject, chart, order.use) or (subject.services & order_kinds(chart, order.use)):
             yield Case(chart, order=order)
     if not review:
         for service in chart.service_orders:
@@ -89,9 +86,7 @@ def _pairs(subject: Subject, chart: Chart, *, review: bool) -> Iterator[Case]:
     if established is not None:
         for partner in partners:
             if partner.order is not None:
-                yield Case(
-                    chart, order=partner.order, established=established, partner=partner
-                )
+                yield Case(chart, order=partner.order, established=established, partner=partner)
 
 
 def _established(subject: Subject, chart: Chart) -> DrugUse | None:
@@ -121,8 +116,5 @@ def _one_each(chart: Chart, subject: Subject) -> Sequence[Partner]:
 def _within_washout(chart: Chart, subject: Subject, partner: Partner) -> bool:
     if partner.use.taking.value != "past" or partner.use.end is None:
         return True
-    allowed = subject.washout_days.get(
-        partner.ingredient, subject.washout_days.get("default", 0)
-    )
+    allowed = subject.washout_days.get(partner.ingredient, subject.washout_days.get("default", 0))
     return chart.record.clock.days_since(partner.use.end) <= allowed
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,12 +15,13 @@ from tests.vignettes.fhir_json import Json
 from tests.vignettes.hook_request import hook_request
 from tests.vignettes.moment import Moment
 from tests.vignettes.rendering import render
-from tests.vignettes.response_checks import keys_of, problems_of_answer, read_answer
+from tests.vignettes.response_checks import findings_of, keys_of, problems_of_answer, read_answer
 from tests.vignettes.service_client import service_client
 
 RUNNING = [case for case in load_cases().values() if reason_not_to_run(case, feedback=True) is None]
 FEW = RUNNING[:: max(1, len(RUNNING) // 10)]
 """About ten cases from all sections, for what takes long."""
+ORDER_SELECT = [case for case in RUNNING if case.hook == "order-select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,17 @@ class Told:
 
 def _ask(case: Case, moment: Moment, variation: Variation) -> Told | None:
     """The answer to the varied request; ``None`` where it is the plain one, not asked again."""
-    client = service_client()
-    rendered = variation.rendered(render(variation.case(case), moment))
-    request = variation.request(hook_request(rendered, client.templates[case.service]))
+    request = _request(case, moment, variation)
     if variation is not PLAIN and request == _plain(case.id).request:
         return None
-    return Told(moment, request, read_answer(client.call(case.service, request)))
+    service = variation.case(case).service
+    return Told(moment, request, read_answer(service_client().call(service, request)))
+
+
+def _request(case: Case, moment: Moment, variation: Variation) -> Json:
+    varied = variation.case(case)
+    rendered = variation.rendered(render(varied, moment))
+    return variation.request(hook_request(rendered, service_client().templates[varied.service]))
 
 
 PLAIN = Variation("plain")
@@ -67,6 +72,7 @@ def _plain(case_id: str) -> Told:
         pytest.param(case, variation, id=f"{variation.name}-{case.id}")
         for variation in VARIATIONS
         for case in (FEW if variation.few else RUNNING)
+        if variation.applies(case)
     ],
 )
 def test_findings_stay_the_same(case: Case, variation: Variation) -> None:
@@ -88,17 +94,30 @@ def test_each_variation_changes_some_request() -> None:
     if not RUNNING:
         pytest.skip("no case runs yet: no rules are shipped")
     moment = Moment.current()
-    templates = service_client().templates
     for variation in VARIATIONS:
         assert any(
-            _request(case, moment, variation, templates[case.service])
-            != _request(case, moment, PLAIN, templates[case.service])
-            for case in RUNNING
+            _request(case, moment, variation) != _request(case, moment, PLAIN) for case in RUNNING
         ), variation.name
 
 
-def _request(
-    case: Case, moment: Moment, variation: Variation, templates: Mapping[str, str]
-) -> Json:
-    rendered = variation.rendered(render(variation.case(case), moment))
-    return variation.request(hook_request(rendered, templates))
+@pytest.mark.parametrize("case", ORDER_SELECT, ids=[case.id for case in ORDER_SELECT])
+def test_signing_shows_the_same_warnings(case: Case) -> None:
+    """order-sign may leave information out, and nothing else."""
+    plain = _plain(case.id)
+    signing = _ask(case, plain.moment, Variation("order-sign", case=_signed))
+    assert signing is not None
+    for wanted, found in ((plain, signing), (signing, plain)):
+        grave = {
+            (one["rule"], one["indicator"], one["key"])
+            for one in findings_of(wanted.answer)
+            if one["indicator"] != "info"
+        }
+        all_found = {
+            (one["rule"], one["indicator"], one["key"]) for one in findings_of(found.answer)
+        }
+        assert grave <= all_found, comparison(found.answer, {})
+    assert problems_of_answer(signing.answer, signing.request) == []
+
+
+def _signed(case: Case) -> Case:
+    return case.changed({"hook": "order-sign"})

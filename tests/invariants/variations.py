@@ -37,6 +37,10 @@ def _same_request(request: Json) -> Json:
     return request
 
 
+def _always(case: Case) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Variation:
     """A change of the case, of the rendered resources, or of the request made of them."""
@@ -47,6 +51,8 @@ class Variation:
     request: Callable[[Json], Json] = _same_request
     few: bool = False
     """Costly: a handful of cases is enough."""
+    applies: Callable[[Case], bool] = _always
+    """The cases it can be made of."""
 
 
 def _encoding(name: str, *, few: bool = False, **encoding: Any) -> Variation:
@@ -166,6 +172,20 @@ def _entries_twice(request: Json) -> Json:
     return {**request, "prefetch": prefetch}
 
 
+def _as_prescription(case: Case) -> Case:
+    return case.changed({"hook": "medication-prescribe", "fhir": "STU3"})
+
+
+def _is_prescription(case: Case) -> bool:
+    """Medicines alone, and nothing said of them that STU3 has no place for."""
+    orders = case.get("orders", [])
+    return case.hook == "order-select" and all(
+        ("drug" in order or "stop" in order)
+        and not {"stop_reason", "do_not_perform"} & order.keys()
+        for order in orders
+    )
+
+
 VARIATIONS: tuple[Variation, ...] = (
     _encoding("shuffled", shuffle=True),
     _encoding("thousand-unrelated-resources", noise=1000, few=True),
@@ -181,4 +201,5 @@ VARIATIONS: tuple[Variation, ...] = (
     Variation("every-coding-system", rendered=_coded_in_every_system),
     Variation("order-as-r5", rendered=_orders_as(to_r5_request)),
     Variation("order-with-stu3-dosage", rendered=_orders_as(to_stu3_dosage)),
+    Variation("medication-prescribe-stu3", case=_as_prescription, applies=_is_prescription),
 )

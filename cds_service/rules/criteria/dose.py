@@ -60,7 +60,7 @@ def _daily(order: DrugOrder, value: Decimal, *, first: bool = False) -> Answer:
 
 @criterion(reads=(MEDICATIONS,), values=_DAILY)
 def daily_dose_above(case: Case, limit: Decimal) -> Answer:
-    """The highest daily dose of the regimen, in mg, with what runs beside it, lies above a limit."""
+    """The highest daily dose, in mg, with what runs beside it, lies above a limit."""
     order = _order(case)
     value = order.peak_daily_mg
     if value is None:
@@ -122,10 +122,18 @@ def is_at_most_once_daily(case: Case, limit: Decimal) -> Answer:
 
 
 @criterion(reads=(MEDICATIONS, CONDITIONS))
-def is_rescue_dose(case: Case) -> Answer:
+def is_rescue_dose(
+    case: Case, lowest_mg: Decimal, highest_mg: Decimal, times_a_day: Decimal
+) -> Answer:
     """Oral baclofen as rescue while a pump fails or intrathecal delivery stops."""
     order = _order(case)
-    if is_rescue(case.chart, order.use):
+    if is_rescue(
+        case.chart,
+        order.use,
+        lowest_mg=lowest_mg,
+        highest_mg=highest_mg,
+        times_a_day=times_a_day,
+    ):
         return yes("rescue dosing during intrathecal withdrawal", order.ref)
     return no("no rescue dosing", order.ref)
 

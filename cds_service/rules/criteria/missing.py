@@ -52,7 +52,9 @@ def list_not_obtained(case: Case, of: str) -> Answer:
     return _missing(f"{of} could {how} be obtained")
 
 
-@criterion(reads=(LABORATORY, CONDITIONS, "encounters"), observations=_RENAL_RESULTS, values=_VALUES)
+@criterion(
+    reads=(LABORATORY, CONDITIONS, "encounters"), observations=_RENAL_RESULTS, values=_VALUES
+)
 def creatinine_is_missing(case: Case) -> Answer:
     """No usable serum creatinine, where the formulas would hold."""
     record = case.record
@@ -63,7 +65,9 @@ def creatinine_is_missing(case: Case) -> Answer:
     return _of(record.measurements.creatinine)
 
 
-@criterion(reads=(LABORATORY, CONDITIONS, "encounters"), observations=_RENAL_RESULTS, values=_VALUES)
+@criterion(
+    reads=(LABORATORY, CONDITIONS, "encounters"), observations=_RENAL_RESULTS, values=_VALUES
+)
 def renal_function_is_missing(case: Case) -> Answer:
     """Neither a usable serum creatinine nor a usable reported eGFR."""
     if case.record.measurements.reported_egfr.state is State.USABLE:
@@ -153,9 +157,7 @@ def inr_is_missing(case: Case, on_vitamin_k_antagonist_days: int) -> Answer:
     lately = case.chart.partners(
         "vitamin-k-antagonist", washout_days=on_vitamin_k_antagonist_days, systemic_only=False
     )
-    within_five = case.chart.partners(
-        "vitamin-k-antagonist", washout_days=5, systemic_only=False
-    )
+    within_five = case.chart.partners("vitamin-k-antagonist", washout_days=5, systemic_only=False)
     reading = case.record.measurements.inr(on_vitamin_k_antagonist=bool(within_five))
     if lately:
         return _of(reading)
@@ -182,4 +184,3 @@ def is_already_ordered(case: Case, of: ValueSetName) -> Answer:
         if record.terminology.match(of, order.rows) is not None:
             return yes("already ordered", order.ref)
     return no("not ordered")
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from cds_service.answer import Answer, no, unknown, yes
-from cds_service.chart.intrathecal import order_kinds, oral_trial, pump_failure, pump_in_place
+from cds_service.chart.intrathecal import oral_trial, order_kinds, pump_failure, pump_in_place
 from cds_service.chart.medications import Taking
 from cds_service.chart.record import DRUG_LISTS
 from cds_service.chart.results import Reading, plain_number
@@ -66,21 +66,15 @@ def _above(reading: Reading, limit: Decimal, name: str, value_name: str) -> Answ
     return no(f"{name} {text}", usable.ref)
 
 
-@criterion(
-    reads=(LABORATORY, MEDICATIONS), observations=("inr",), values={"result": RESULT_LENGTH}
-)
+@criterion(reads=(LABORATORY, MEDICATIONS), observations=("inr",), values={"result": RESULT_LENGTH})
 def inr_above(case: Case, limit: Decimal) -> Answer:
     """The newest INR lies above a limit; it must be of today on a vitamin K antagonist."""
-    lately = bool(
-        case.chart.partners("vitamin-k-antagonist", washout_days=5, systemic_only=False)
-    )
+    lately = bool(case.chart.partners("vitamin-k-antagonist", washout_days=5, systemic_only=False))
     reading = case.record.measurements.inr(on_vitamin_k_antagonist=lately)
     return _above(reading, limit, "INR", "result")
 
 
-@criterion(
-    reads=(LABORATORY,), observations=("platelets",), values={"result": RESULT_LENGTH}
-)
+@criterion(reads=(LABORATORY,), observations=("platelets",), values={"result": RESULT_LENGTH})
 def platelets_below(case: Case, limit: Decimal) -> Answer:
     """The newest platelet count in 10*9/L lies below a limit."""
     reading = case.record.measurements.platelets
@@ -99,9 +93,7 @@ def platelets_below(case: Case, limit: Decimal) -> Answer:
 def was_taken_within(case: Case, of: ValueSetName, days: int) -> Answer:
     """A drug of a value set is taken, or was within some days."""
     partners = case.chart.partners(of, washout_days=days, systemic_only=False)
-    unknown_end = [
-        use for use, _ in case.record.uses_of(of, Taking.PAST) if use.ended_unknown
-    ]
+    unknown_end = [use for use, _ in case.record.uses_of(of, Taking.PAST) if use.ended_unknown]
     refs = [partner.use.ref for partner in partners] + [use.ref for use in unknown_end]
     if refs:
         return yes("taken, or until lately", *refs)

@@ -89,4 +89,3 @@ def criterion(
 def all_criteria() -> Mapping[str, Criterion]:
     """Every registered criterion by name."""
     return _CRITERIA
-

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 from cds_service.answer import Answer, no, unknown, yes
 from cds_service.chart.intrathecal import INTRATHECAL, intrathecal_uses, is_maintenance
@@ -45,7 +46,7 @@ def is_taper(
     """
     levels = _distinct(change.levels)
     last_fall: Decimal | None = None
-    for (_, previous), (day, level) in zip(levels, levels[1:], strict=False):
+    for (_, previous), (day, level) in pairwise(levels):
         fall = previous - level
         if fall <= 0:
             continue
@@ -91,7 +92,7 @@ def _words(change: RegimenChange, before: Decimal | None, after: Decimal | None)
 
 
 @criterion(reads=(MEDICATIONS,), values=_VALUES)
-def fell_abruptly(  # noqa: PLR0913 - the six limits of one definition
+def fell_abruptly(
     case: Case,
     step_mg: Decimal,
     step_percent: Decimal,
