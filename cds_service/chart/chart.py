@@ -13,6 +13,7 @@ from cds_service.chart.record import PatientRecord
 from cds_service.chart.services import ServiceOrder
 from cds_service.fhir.dates import When
 from cds_service.fhir.drug_records import DrugHead
+from cds_service.fhir.reading import Obtained
 from cds_service.fhir.records import Record, ServiceRequest
 from cds_service.fhir.terminology import Match
 
@@ -50,7 +51,12 @@ class Chart:
     @cached_property
     def drug_orders(self) -> tuple[DrugOrder, ...]:
         """Drafted drugs, each with its change of therapy, in the order of the bundle."""
-        return read_orders(self.draft_uses, self.record.drug_uses, self.record.clock)
+        return self._read_orders(self.draft_uses)
+
+    def _read_orders(self, drafts: Sequence[DrugUse]) -> tuple[DrugOrder, ...]:
+        record = self.record
+        is_whole = record.medications_obtained is Obtained.YES
+        return read_orders(drafts, record.drug_uses, record.clock, list_is_whole=is_whole)
 
     @cached_property
     def service_orders(self) -> tuple[ServiceOrder, ...]:
@@ -64,7 +70,7 @@ class Chart:
         """Active prescriptions looked at without a draft, when the chart is opened."""
         uses = [use for use in self.record.drug_uses if use.taking is Taking.NOW]
         requests = [use for use in uses if use.kind == "request" and not use.is_paused]
-        orders = read_orders(requests, self.record.drug_uses, self.record.clock)
+        orders = self._read_orders(requests)
         return tuple(replace(order, change=Change.REVIEW) for order in orders)
 
     @cached_property

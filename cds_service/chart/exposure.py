@@ -26,19 +26,28 @@ class Exposure:
         return f"{self.days} days" if self.days is not None else "an unknown time"
 
 
-def exposure(uses: Iterable[DrugUse], prior: Iterable[str], clock: Clock) -> Exposure:
+_RUNNING = (Taking.NOW, Taking.DRAFT)
+"""A stopped draft whose order the chart does not hold ran until now."""
+
+
+def exposure(
+    uses: Iterable[DrugUse], prior: Iterable[str], clock: Clock, *, list_is_whole: bool
+) -> Exposure:
     """The unbroken use up to now, over requests, statements and dispenses.
 
-    Unknown where a running record has no start, or where a record names a prior prescription
-    that is not in the chart (``prior`` holds the references the drafts name).
+    Unknown where the medication list is not whole, where a running record has no start, or
+    where a record names a prior prescription that is not in the chart (``prior`` holds the
+    references the drafts name).
     """
     uses = list(uses)
+    if not list_is_whole:
+        return Exposure(None, tuple(dict.fromkeys(use.ref for use in uses)))
     known_refs = {use.ref for use in uses}
-    named = [use.prior for use in uses if use.prior and use.taking is Taking.NOW] + list(prior)
+    named = [use.prior for use in uses if use.prior and use.taking in _RUNNING] + list(prior)
     evidence = tuple(dict.fromkeys(use.ref for use in uses))
     if any(relative(reference) not in known_refs for reference in named):
         return Exposure(None, evidence)
-    if any(use.start is None for use in uses if use.taking is Taking.NOW):
+    if any(use.start is None for use in uses if use.taking in _RUNNING):
         return Exposure(None, evidence)
     spans = sorted(
         ((use.start.low, _last_day(use, clock)) for use in uses if use.start is not None),
@@ -56,7 +65,7 @@ def exposure(uses: Iterable[DrugUse], prior: Iterable[str], clock: Clock) -> Exp
 
 
 def _last_day(use: DrugUse, clock: Clock) -> datetime:
-    if use.taking is Taking.NOW:
+    if use.taking in _RUNNING:
         return clock.now
     if use.end is not None and use.end.high <= clock.now:
         return use.end.high

@@ -12,6 +12,8 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 from cds_service.chart.dose import Regimen, read_regimen, units_a_day
 from cds_service.chart.drugs import Drug, RouteWords, read_drug, read_route
 from cds_service.chart.facts import Clock
@@ -104,6 +106,8 @@ class Pharmacy:
         dosages = read_dosages(record.dosageInstruction)
         if dosages == []:
             dosages = read_dosages(record.dosage)
+        if record.resourceType == "MedicationOrder":
+            dosages = _in_sequence(dosages)
         drug = read_drug(record, self.index, self.terminology)
         regimen = read_regimen(dosages, drug.strength)
         use = DrugUse(
@@ -211,6 +215,24 @@ class Pharmacy:
             return None
         ended_unknown = taking is Taking.PAST and not self.clock.is_past(use.end)
         return replace(use, taking=taking, doubt=doubt, ended_unknown=ended_unknown)
+
+
+def _in_sequence(dosages: list[Dosage] | None) -> list[Dosage] | None:
+    """DSTU2 has no ``sequence``: bounded instructions follow each other as they are listed."""
+    if not dosages or len(dosages) == 1:
+        return dosages
+    bounded = [
+        dosage.timing is not None
+        and dosage.timing.repeat is not None
+        and (dosage.timing.repeat.boundsQuantity or dosage.timing.repeat.boundsDuration) is not None
+        for dosage in dosages
+    ]
+    if not all(bounded[:-1]):
+        return dosages
+    return [
+        msgspec.structs.replace(dosage, sequence=number)
+        for number, dosage in enumerate(dosages, start=1)
+    ]
 
 
 _ACTIVE = (Taking.NOW, None)

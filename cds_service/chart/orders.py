@@ -106,7 +106,11 @@ def _is_linked(draft: DrugUse, use: DrugUse) -> bool:
 
 
 def read_orders(
-    drafts: Sequence[DrugUse], chart_uses: Sequence[DrugUse], clock: Clock
+    drafts: Sequence[DrugUse],
+    chart_uses: Sequence[DrugUse],
+    clock: Clock,
+    *,
+    list_is_whole: bool,
 ) -> tuple[DrugOrder, ...]:
     """Every draft as an order with its change of therapy."""
     stops = [draft for draft in drafts if is_stop(draft, chart_uses)]
@@ -116,9 +120,9 @@ def read_orders(
         if draft not in stops and draft.status not in _STOPPING | {"completed"}
     ]
     return tuple(
-        _stop_order(draft, chart_uses, clock)
+        _stop_order(draft, chart_uses, clock, list_is_whole=list_is_whole)
         if draft in stops
-        else _drug_order(draft, orders, stops, chart_uses, clock)
+        else _drug_order(draft, orders, stops, chart_uses, clock, list_is_whole=list_is_whole)
         for draft in drafts
         if draft in stops or draft in orders
     )
@@ -133,7 +137,9 @@ def therapy(draft: DrugUse, chart_uses: Iterable[DrugUse]) -> list[DrugUse]:
     return [use for use in now if use.kind == "request"] or now
 
 
-def _stop_order(draft: DrugUse, chart_uses: Sequence[DrugUse], clock: Clock) -> DrugOrder:
+def _stop_order(
+    draft: DrugUse, chart_uses: Sequence[DrugUse], clock: Clock, *, list_is_whole: bool
+) -> DrugOrder:
     linked = [use for use in chart_uses if _is_linked(draft, use) and use.taking is Taking.NOW]
     prior = linked[0] if linked else draft
     same = [use for use in chart_uses if same_drug(draft, use)]
@@ -143,7 +149,7 @@ def _stop_order(draft: DrugUse, chart_uses: Sequence[DrugUse], clock: Clock) -> 
         prior=prior,
         beside=(),
         gap_days=None,
-        exposure=exposure(same or [draft], [], clock),
+        exposure=exposure(same or [draft], [], clock, list_is_whole=list_is_whole),
     )
 
 
@@ -153,11 +159,14 @@ def _drug_order(
     stops: Sequence[DrugUse],
     chart_uses: Sequence[DrugUse],
     clock: Clock,
+    *,
+    list_is_whole: bool,
 ) -> DrugOrder:
     same = [use for use in chart_uses if same_drug(draft, use)]
     active = [use for use in therapy(draft, same) if not use.is_paused]
     linked = [use for use in chart_uses if _is_linked(draft, use)]
-    taken = exposure(same, [draft.prior] if draft.prior else [], clock)
+    named = [draft.prior] if draft.prior else []
+    taken = exposure(same, named, clock, list_is_whole=list_is_whole)
     stopped = [
         use for use in active if any(_is_linked(stop, use) or stop.ref == use.ref for stop in stops)
     ]

@@ -17,9 +17,11 @@ from cds_service.chart.dose import Regimen, add_up
 from cds_service.chart.exposure import Exposure, exposure
 from cds_service.chart.medications import DrugUse, Taking
 from cds_service.chart.orders import Change, DrugOrder, same_drug, therapy
+from cds_service.fhir.reading import Obtained
 
 LOOK_BACK_DAYS = 14
 _LONGEST_SINGLE_COURSE_DAYS = 30
+_UNTIL_NOW = Decimal("-0.5")
 _HAND_OVER = timedelta(days=7)
 
 
@@ -63,8 +65,8 @@ class RegimenChange:
 
     @cached_property
     def levels(self) -> tuple[Step, ...]:
-        """The dose over time: the last 14 days, then what will be."""
-        return self.earlier + self.after
+        """The dose over time: the last 14 days, what is taken until now, what will be."""
+        return (*self.earlier, Step(_UNTIL_NOW, self.before_daily_mg), *self.after)
 
     @property
     def judged_daily_mg(self) -> Decimal | None:
@@ -150,7 +152,12 @@ def _change(chart: Chart, group: Sequence[DrugOrder]) -> RegimenChange | None:
         before_daily_mg=before_daily,
         earlier=_earlier(chart, sample),
         after=after,
-        exposure=exposure(same, prior, chart.record.clock),
+        exposure=exposure(
+            same,
+            prior,
+            chart.record.clock,
+            list_is_whole=chart.record.medications_obtained is Obtained.YES,
+        ),
     )
 
 

@@ -8,7 +8,6 @@ another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -124,6 +123,7 @@ class _Container(Struct):
     entry: Raw = Raw(b"")
     resource: Raw = Raw(b"")
     link: Raw = Raw(b"")
+    total: Any = None
 
 
 class _Kind(Struct):
@@ -141,6 +141,7 @@ _DECODERS: dict[str, tuple[msgspec.json.Decoder[Record], msgspec.json.Decoder[Re
     name: (msgspec.json.Decoder(body), msgspec.json.Decoder(head))
     for name, (body, head) in READ_TYPES.items()
 }
+_ADDED = ("include", "outcome")
 _ERRORS = (msgspec.DecodeError, RecursionError)
 
 
@@ -181,7 +182,8 @@ def _open(content: bytes) -> tuple[list[tuple[Raw, str | None]], Obtained]:
     if container.resourceType == "Bundle" or (
         container.resourceType is None and bytes(container.entry)
     ):
-        return list(_entries(bytes(container.entry))), _completeness(bytes(container.link))
+        pairs, matches = _entries(bytes(container.entry))
+        return pairs, _completeness(bytes(container.link), container.total, matches)
     if container.resourceType is None:
         # An empty object stands where a client found nothing.
         return [], Obtained.YES if content == b"{}" else Obtained.NO
@@ -190,36 +192,44 @@ def _open(content: bytes) -> tuple[list[tuple[Raw, str | None]], Obtained]:
     return [(Raw(content), None)], Obtained.YES
 
 
-def _entries(content: bytes) -> Iterator[tuple[Raw, str | None]]:
+def _entries(content: bytes) -> tuple[list[tuple[Raw, str | None]], int]:
+    """The resources in the entries, and how many of them the search itself matched."""
     if not content or content == b"null":
-        return
+        return [], 0
     raws: list[Raw] | None = None
     try:
         entries = _ENTRIES.decode(content)
     except _ERRORS:
         raws = _RAW_LIST.decode(content)
-        entries = []
-        for raw in raws:
-            try:
-                entries.append(_ENTRY.decode(raw))
-            except _ERRORS:
-                entries.append(_Entry(resource=raw))
+        entries = [_one_entry(raw) for raw in raws]
+    pairs: list[tuple[Raw, str | None]] = []
     for position, entry in enumerate(entries):
         if bytes(entry.resource) and bytes(entry.resource) != b"null":
-            yield entry.resource, entry.fullUrl
+            pairs.append((entry.resource, entry.fullUrl))
         elif entry.resourceType is not None:
             # Some clients list the resources themselves as entries.
             raws = raws if raws is not None else _RAW_LIST.decode(content)
-            yield raws[position], entry.fullUrl
+            pairs.append((raws[position], entry.fullUrl))
+    added = sum(1 for entry in entries if entry.search is not None and entry.search.mode in _ADDED)
+    return pairs, len(entries) - added
 
 
-def _completeness(link: bytes) -> Obtained:
+def _one_entry(raw: Raw) -> _Entry:
+    try:
+        return _ENTRY.decode(raw)
+    except _ERRORS:
+        return _Entry(resource=raw)
+
+
+def _completeness(link: bytes, total: object, matches: int) -> Obtained:
+    """A next page, or a total above what came, means that some of it is missing."""
     try:
         links = _LINKS.decode(link) if link else []
     except _ERRORS:
         links = []
     has_next = any(each.relation == "next" for each in links)
-    return Obtained.INCOMPLETE if has_next else Obtained.YES
+    is_short = isinstance(total, int) and not isinstance(total, bool) and total > matches
+    return Obtained.INCOMPLETE if has_next or is_short else Obtained.YES
 
 
 def _read_one(

@@ -24,8 +24,9 @@ from cds_service.rules.content import (
     read_value_sets,
 )
 from cds_service.rules.criteria.registry import READS
+from cds_service.rules.parameters import read_parameters
 from cds_service.rules.reading import Fields, Problems
-from cds_service.rules.rulefile import Surroundings, read_parameters, read_rule
+from cds_service.rules.rulefile import Surroundings, read_rule
 from cds_service.rules.schema import Merge, Parameter, Rule, Rulebook
 
 MISSING_DATA = "missing-data"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, cast, get_args
 
-from cds_service.cds import SUMMARY_LIMIT, Indicator
+from cds_service.cds import Indicator
 from cds_service.chart.orders import Change
 from cds_service.fhir.elements import Coding
 from cds_service.fhir.terminology import Terminology
 from cds_service.rules.criteria.registry import Criterion, ValueSetName, all_criteria
 from cds_service.rules.offers import OFFER_KINDS, OFFER_VALUES, OPTIONAL_ARGUMENTS
-from cds_service.rules.reading import Fields, Problems, as_decimal, named
+from cds_service.rules.reading import Fields, as_decimal
 from cds_service.rules.schema import (
     About,
     Call,
@@ -22,7 +21,6 @@ from cds_service.rules.schema import (
     Grade,
     Group,
     Offer,
-    Origin,
     OverrideReason,
     Parameter,
     Rule,
@@ -32,6 +30,7 @@ from cds_service.rules.schema import (
     Wording,
 )
 from cds_service.rules.subjects import NOT_STATED
+from cds_service.rules.wording import check_placeholders, check_wording, guaranteed
 
 TOPICS = (
     "indication", "dose", "renal", "interaction", "withdrawal", "procedure", "population",
@@ -48,7 +47,6 @@ _GRADE_KEYS = {
     "indicator", "changes", "datum", "all", "any", "none", "given", "summary", "detail", "offers",
 }  # fmt: skip
 _MOST_REASONS = 5
-_FORMATTER = string.Formatter()
 
 
 @dataclass(frozen=True)
@@ -62,45 +60,6 @@ class Surroundings:
     routes: frozenset[str]
     parameters: Mapping[str, Mapping[str, Parameter]]
     """Rule id -> its parameters, for arguments written ``$name`` or ``$rule-id.name``."""
-
-
-def read_parameters(
-    top: Fields, site: Mapping[str, object], problems: Problems
-) -> Mapping[str, Parameter]:
-    """The named numbers and words of a rule, as the site has set them."""
-    found: dict[str, Parameter] = {}
-    for name, item in named(top.items("parameters"), "name").items():
-        item.only({"name", "value", "unit", "origin", "meaning", "choices"})
-        value: object = item.content.get("value")
-        if name in site:
-            chosen = site[name]
-            # The settings file has binary floats and booleans of its own.
-            value = Decimal(str(chosen)) if isinstance(chosen, float) else chosen
-        number = as_decimal(value)
-        choices = item.texts("choices")
-        if number is None and not (isinstance(value, str) and value in choices):
-            allowed = f"one of {', '.join(choices)}" if choices else "a number"
-            item.complain("value", f"must be {allowed}")
-            number = Decimal(0)
-        elif number is not None and choices:
-            item.complain("value", f"must be one of {', '.join(choices)}")
-        elif number is not None and number < 0:
-            item.complain("value", "must not be negative")
-        found[name] = Parameter(
-            name=name,
-            value=number if number is not None else str(value),
-            unit=str(item.content.get("unit") or ""),
-            origin=cast(Origin, item.choice("origin", get_args(Origin))),
-            meaning=item.text("meaning"),
-        )
-    for name in site:
-        if name not in found:
-            problems.add(
-                "settings",
-                f"rules.parameters.{top.file.stem}.{name}",
-                "is no parameter of the rule",
-            )
-    return found
 
 
 def read_rule(top: Fields, around: Surroundings) -> Rule:
@@ -213,12 +172,12 @@ class _RuleReader:
             summary=(item if "summary" in item.content else self.top).text("summary"),
             detail=(item if "detail" in item.content else self.top).text("detail"),
         )
-        values = _guaranteed(rule_when) | _guaranteed(when)
-        self._check_wording(text, wording, values)
+        values = guaranteed(rule_when) | guaranteed(when)
+        check_wording(text, wording, values)
         offers = self._offers(item, own_changes) if "offers" in item.content else rule_offers
         for offer in offers:
             given = {**values, **OFFER_VALUES.get(offer.kind, {})}
-            self._check_placeholders(item, "offers.label", offer.label, given)
+            check_placeholders(item, "offers.label", offer.label, given)
         return Grade(
             indicator=Indicator(self._indicator(item)),
             when=when,
@@ -406,64 +365,3 @@ class _RuleReader:
                 item.complain("indicators", f"{name} is no indicator")
             found[item.text("rule")] = frozenset(Indicator(name) for name in set(names) & known)
         return found
-
-    def _check_wording(self, item: Fields, wording: Wording, values: Mapping[str, int]) -> None:
-        self._check_placeholders(item, "detail", wording.detail, values)
-        self._check_placeholders(item, "summary", wording.summary, values)
-        longest = len(wording.summary)
-        for name in _placeholders(wording.summary):
-            longest += values.get(name, 0) - len(name) - 2
-        if longest >= SUMMARY_LIMIT:
-            item.complain(
-                "summary",
-                f"can reach {longest} characters with the longest values; it must stay below "
-                f"{SUMMARY_LIMIT}",
-            )
-
-    def _check_placeholders(
-        self, item: Fields, where: str, text: str, values: Mapping[str, int]
-    ) -> None:
-        try:
-            names = _placeholders(text)
-        except ValueError:
-            item.complain(where, "has an unpaired brace")
-            return
-        for name in names:
-            if name not in values:
-                known = ", ".join(sorted(values)) or "none"
-                item.complain(where, f"{{{name}}} is not given whenever it holds; given: {known}")
-
-
-def _placeholders(text: str) -> list[str]:
-    return [name for _, name, _, _ in _FORMATTER.parse(text) if name is not None]
-
-
-def _guaranteed(when: When) -> dict[str, int]:
-    """Values that are there whenever the conditions hold, with the longest text of each."""
-    values: dict[str, int] = {}
-    for node in (*when.all, *when.given):
-        values |= _node_values(node)
-    if when.any:
-        values |= _common([_node_values(node) for node in when.any])
-    return values
-
-
-def _node_values(node: Call | Group) -> dict[str, int]:
-    if isinstance(node, Call):
-        return dict(node.criterion.values)
-    members = [_node_values(call) for call in node.members]
-    if node.kind == "all":
-        return _union(members)
-    return _common(members) if node.kind == "any" else {}
-
-
-def _union(members: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    joined: dict[str, int] = {}
-    for member in members:
-        joined |= member
-    return joined
-
-
-def _common(members: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    shared = set(members[0]).intersection(*members[1:]) if members else set()
-    return {name: max(member[name] for member in members) for name in shared}

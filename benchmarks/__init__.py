@@ -1,0 +1,1 @@
+"""Measurements of this service, each against a floor taken in the same run."""
