@@ -75,10 +75,13 @@ class Reading:
 
 
 def read_result(observation: Observation, clock: Clock, terminology: Terminology) -> Result | None:
-    """One observation; ``None`` where it does not stand or lies in the future."""
+    """One observation; ``None`` where it does not stand, lies in the future or is not read."""
     status = (observation.status or "").strip().lower()
     if status not in _STANDING and status != _PRELIMINARY:
         return None
+    rows = tuple(terminology.rows_of(observation.code))
+    if not rows and not observation.component:
+        return None  # most results of a chart: nothing here reads them
     period = observation.effectivePeriod
     when = clock.read(
         observation.effectiveDateTime
@@ -99,7 +102,7 @@ def read_result(observation: Observation, clock: Clock, terminology: Terminology
     )
     return Result(
         ref=observation.ref,
-        rows=tuple(terminology.rows_of(observation.code)),
+        rows=rows,
         when=when,
         quantity=observation.valueQuantity if observation.dataAbsentReason is None else None,
         concept=observation.valueCodeableConcept,

@@ -24,15 +24,11 @@ def refuse_absurd_number(value: Decimal | None) -> None:
     """Raise ``ValueError`` for a number no clinician ever wrote."""
     if value is None:
         return
-    digits = value.as_tuple()
-    exponent = digits.exponent
-    if (
-        not isinstance(exponent, int)
-        or len(digits.digits) > _MOST_DIGITS
-        or abs(value.adjusted()) > _LARGEST_EXPONENT
-        or abs(exponent) > _LARGEST_EXPONENT
-    ):
-        raise ValueError("a number is too long or too large")
+    if -_LARGEST_EXPONENT <= value.adjusted() <= _LARGEST_EXPONENT:
+        digits = value.as_tuple()
+        if len(digits.digits) <= _MOST_DIGITS and isinstance(digits.exponent, int):
+            return
+    raise ValueError("a number is too long or too large")
 
 
 class Coding(Struct, frozen=True):

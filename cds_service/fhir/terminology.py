@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cds_service.fhir.elements import CodeableConcept, Coding
 
@@ -36,6 +37,7 @@ _SPELLED_OUT = frozenset({ICD10_CM, ICD10, ICD10_PCS, ATC})
 _SHORTEST_PREFIX = 3
 
 
+@lru_cache(maxsize=512)
 def normal_system(system: str | None) -> str:
     """The one name we use for a code system."""
     plain = (system or "").strip().rstrip("/")

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 import click
 import pytest
-from cds_service.consultation import Consultation
 from click.testing import CliRunner, Result
 
 from cds_service import __version__, app, consultation
 from cds_service.cli import main, moment
+from cds_service.consultation import Consultation
 from cds_service.errors import PatientUnobtainable, RulebookError
 from cds_service.settings import CONFIG_VARIABLE
 from tests.contract.support import (

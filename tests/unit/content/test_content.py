@@ -102,12 +102,12 @@ def loinc_check_digit_is_valid(code: str) -> bool:
     ("number", "valid"),
     [("788908000", True), ("788908001", False), ("387342009", True), ("387432009", False)],
 )
-def test_a_snomed_ct_identifier_is_told_from_a_mistyped_one(number: str, valid: bool) -> None:  # noqa: FBT001
+def test_a_snomed_ct_identifier_is_told_from_a_mistyped_one(number: str, valid: bool) -> None:
     assert verhoeff_is_valid(number) is valid
 
 
 @pytest.mark.parametrize(("code", "valid"), [("2160-0", True), ("2160-1", False), ("6301-6", True)])
-def test_a_loinc_code_is_told_from_a_mistyped_one(code: str, valid: bool) -> None:  # noqa: FBT001
+def test_a_loinc_code_is_told_from_a_mistyped_one(code: str, valid: bool) -> None:
     assert loinc_check_digit_is_valid(code) is valid
 
 

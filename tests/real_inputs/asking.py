@@ -1,0 +1,152 @@
+"""The service, asked over HTTP on a day of our choice; whatever it answers must be sound.
+
+Every call here refuses what no input may cause: a failure of the server, an error that is no
+OperationOutcome, a rule that broke, an answer against the rules of CDS Hooks.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from flask.testing import FlaskClient
+
+from cds_service.app import create_app
+from tests.real_inputs.inputs import TODAY, PatientChart
+from tests.vignettes.fhir_json import Json, reference_to
+from tests.vignettes.hook_request import ORDERS_OF_HOOK
+from tests.vignettes.moment import Moment
+from tests.vignettes.prefetch import USER, answer_templates
+from tests.vignettes.response_checks import findings_of, problems_of_answer, read_answer
+from tests.vignettes.update_form import problems_of_offers
+
+SERVICES = {
+    "order-select": "spasticity-order-select",
+    "order-sign": "spasticity-order-sign",
+    "medication-prescribe": "spasticity-medication-prescribe",
+    "patient-view": "spasticity-patient-view",
+}
+"""Hook -> the one service of it."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Found:
+    """One finding as a reviewer reads it."""
+
+    indicator: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of one call."""
+
+    status: int
+    findings: tuple[Found, ...] = ()
+    errors: tuple[str, ...] = ()
+    """Code and field of each issue of a refusal."""
+    body: Json = field(default_factory=dict)
+
+
+class _Faults(logging.Handler):
+    """Keeps what the service logs as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        rule, fault = (record.__dict__.get(name, "") for name in ("rule", "fault"))
+        self.seen.append(f"{record.getMessage()} {rule} {fault} {record.exc_info or ''}".strip())
+
+
+@dataclass(slots=True)
+class Service:
+    """One application whose clock stands where it is put."""
+
+    moment: Moment = TODAY
+    http: FlaskClient = field(init=False)
+    templates: Mapping[str, Mapping[str, str]] = field(init=False)
+    faults: _Faults = field(default_factory=_Faults)
+
+    def __post_init__(self) -> None:
+        self.http = create_app(clock=lambda: self.moment.now).test_client()
+        listed = self.http.get("/cds-services").get_json()["services"]
+        self.templates = {one["id"]: one.get("prefetch", {}) for one in listed}
+        logging.getLogger("cds_service").addHandler(self.faults)
+
+    def post(self, hook: str, body: bytes, moment: Moment = TODAY) -> Answered:
+        """Post a body to the service of a hook, and judge what holds for every answer."""
+        self.moment = moment
+        self.faults.seen.clear()
+        response = self.http.post(
+            f"/cds-services/{SERVICES[hook]}", data=body, content_type="application/json"
+        )
+        assert not self.faults.seen, f"the service failed inside: {self.faults.seen}"
+        if response.status_code != 200:
+            return Answered(response.status_code, errors=_errors(response.get_json()))
+        answer = read_answer(response)
+        request = json.loads(body)
+        problems = problems_of_answer(answer, request)
+        problems += problems_of_offers(answer, request, set())
+        assert not problems, "\n".join(problems)
+        found = [
+            Found(one["indicator"], one["rule"], one["reason"]) for one in findings_of(answer)
+        ]
+        return Answered(200, tuple(sorted(found, key=_as_read)), body=answer)
+
+    def ask(
+        self, hook: str, patient_id: str, prefetch: bytes, orders: list[Json], moment: Moment
+    ) -> Answered:
+        """A whole hook call; ``prefetch`` is JSON already, so that it is made but once."""
+        context: Json = {"userId": USER, "patientId": patient_id}
+        if hook == "order-select":
+            context["selections"] = [reference_to(order) for order in orders]
+        if hook in ORDERS_OF_HOOK:
+            entries = [{"resource": order} for order in orders]
+            context[ORDERS_OF_HOOK[hook]] = {"resourceType": "Bundle", "entry": entries}
+        envelope = {
+            "hook": hook,
+            "hookInstance": "4f0f6f0e-5d2e-4a43-9a2e-3f3e1d6b9a51",
+            "context": context,
+        }
+        body = json.dumps(envelope).encode().removesuffix(b"}") + b', "prefetch": ' + prefetch
+        return self.post(hook, body + b"}", moment)
+
+
+@cache
+def service() -> Service:
+    """One application for all calls of a run."""
+    return Service()
+
+
+@cache
+def prefetch_of(chart: PatientChart, hook: str) -> bytes:
+    """What an EHR with these resources answers to the service's own templates."""
+    templates = service().templates[SERVICES[hook]]
+    context = {"userId": USER, "patientId": chart.patient_id}
+    answers = answer_templates(templates, context, TODAY, list(chart.resources), {})
+    return json.dumps(answers).encode()
+
+
+def _as_read(found: Found) -> tuple[int, str, str]:
+    """Most serious first."""
+    order = ("critical", "warning", "info")
+    return order.index(found.indicator), found.rule, found.reason
+
+
+def _errors(outcome: Json) -> tuple[str, ...]:
+    """The issues of an OperationOutcome, after a check that it is one."""
+    assert outcome["resourceType"] == "OperationOutcome"
+    assert outcome["issue"]
+    errors = []
+    for issue in outcome["issue"]:
+        assert issue["severity"] in ("error", "fatal")
+        assert issue["code"]
+        assert issue["details"]["text"].strip()
+        errors.append(" ".join([issue["diagnostics"], *issue.get("expression", [])]))
+    return tuple(sorted(errors))
