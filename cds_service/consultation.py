@@ -22,7 +22,7 @@ from cds_service.chart.facts import Clock
 from cds_service.chart.record import PatientRecord
 from cds_service.errors import PatientUnobtainable
 from cds_service.fhir.drug_records import Medication
-from cds_service.fhir.reading import Answered, Obtained, SetAside, read_value
+from cds_service.fhir.reading import Answered, Obtained, read_value
 from cds_service.fhir.records import Patient, Record, SubjectRecord
 from cds_service.fhir.references import relative
 from cds_service.rules.engine import Decision, Evaluation, Finding, decide
@@ -73,7 +73,7 @@ def consult(
     )
     chart = Chart(record, in_drafts)
     call = _Call(request, rulebook, service, record, filters, secret)
-    return call.answer(chart, set_aside)
+    return call.answer(chart)
 
 
 def _no_zone(now: datetime) -> Any:
@@ -96,7 +96,7 @@ class _Call:
         origin = self.request.fhir_server or self.request.issuer or ""
         return Keys(self.secret, self.request.patient_id, origin.rstrip("/"))
 
-    def answer(self, chart: Chart, set_aside: Sequence[SetAside]) -> Consultation:
+    def answer(self, chart: Chart) -> Consultation:
         decision = decide(chart, self.rulebook, review=self.service.hook == _PATIENT_VIEW)
         shown = shown_findings(decision.findings, self.service, self.rulebook, self.filters)
         before = self._by_key(shown)
@@ -109,7 +109,7 @@ class _Call:
             for group in cards_of(shown, self.rulebook)
         ]
         response = {"cards": cards, "extension": {SUMMARY_EXTENSION: self._summary(decision)}}
-        return Consultation(response, self._explanation(decision, cards, set_aside))
+        return Consultation(response, self._explanation(decision, cards))
 
     def _by_key(self, findings: Iterable[Finding]) -> Mapping[str, int]:
         ranks: dict[str, int] = {}
@@ -148,14 +148,13 @@ class _Call:
             "unknown": verdicts.count(Verdict.UNKNOWN),
         }
 
-    def _explanation(
-        self, decision: Decision, cards: list[Json], set_aside: Sequence[SetAside]
-    ) -> Json:
+    def _explanation(self, decision: Decision, cards: list[Json]) -> Json:
         explanation: Json = {
             "rulebook": self.rulebook.version,
             "cards": cards,
             "rules": [_explained(evaluation) for evaluation in decision.evaluations],
         }
+        set_aside = dict.fromkeys(self.record.set_aside)
         if set_aside:
             explanation["setAside"] = [
                 _filled({"origin": each.origin, "type": each.resource_type, "resource": each.ref,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cds_service.cds import Indicator, Service
+from cds_service.rules.criteria.missing import NOT_OBTAINED
 from cds_service.rules.engine import Finding
 from cds_service.rules.schema import Rulebook
 
@@ -86,7 +87,7 @@ _KIND_OF_DATUM = {
 
 
 def _unobtained(finding: Finding) -> frozenset[str]:
-    if "be obtained" not in finding.answer.reason:
+    if finding.answer.values.get("cause") != NOT_OBTAINED:
         return frozenset()
     kind = _KIND_OF_DATUM.get(finding.case.datum or "")
     return frozenset({kind}) if kind is not None else frozenset()

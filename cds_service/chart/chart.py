@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from cds_service.chart.medications import DrugUse, Taking, is_an_order
-from cds_service.chart.orders import Change, DrugOrder, read_orders, same_drug
+from cds_service.chart.orders import Change, DrugOrder, read_orders
 from cds_service.chart.record import PatientRecord
 from cds_service.chart.services import ServiceOrder
 from cds_service.fhir.dates import When
@@ -89,17 +89,26 @@ class Chart:
         washout_days: int = 0,
         include_paused: bool = True,
         systemic_only: bool = True,
+        washout_is_certain: bool = False,
     ) -> list[Partner]:
-        """Drugs of a value set in the regimen to come, and those stopped within the wash-out."""
+        """Drugs of a value set in the regimen to come, and those stopped within the wash-out.
+
+        What was stopped lately counts with a doubt; with ``washout_is_certain`` it counts in
+        full, and so does what ended on a day that is not known.
+        """
         found = [
             partner
-            for partner in self._partners(value_set, washout_days)
+            for partner in self._partners(
+                value_set, washout_days, washout_is_certain=washout_is_certain
+            )
             if (include_paused or not partner.use.is_paused)
             and (not systemic_only or self.record.pharmacy.is_systemic(partner.use))
         ]
         return sorted(found, key=lambda partner: partner.doubt is not None)
 
-    def _partners(self, value_set: str, washout_days: int) -> Iterator[Partner]:
+    def _partners(
+        self, value_set: str, washout_days: int, *, washout_is_certain: bool
+    ) -> Iterator[Partner]:
         terminology = self.record.terminology
         running = [order for order in self.drug_orders if order.change is not Change.STOP]
         for order in running:
@@ -110,25 +119,17 @@ class Chart:
         replaced = {order.prior.ref for order in running if order.prior is not None}
         for use, match in self.record.uses_of(value_set):
             if use.ref in self.stopped_refs:
+                doubt = None if washout_is_certain else "stopped with this order"
                 if washout_days:
-                    yield Partner(use, match, "stopped with this order", None, use.start)
+                    yield Partner(use, match, doubt, None, use.start)
             elif use.ref not in replaced:
                 yield Partner(use, match, use.doubt, None, use.start)
-        for use, match in self.record.uses_of(value_set, Taking.PAST):
-            ended = use.end
+        if washout_days:
             earliest = self.record.clock.now - timedelta(days=washout_days)
-            if (
-                washout_days
-                and ended is not None
-                and not use.ended_unknown
-                and ended.high >= earliest
-            ):
-                yield Partner(use, match, f"stopped on {ended.text}", None, use.start)
-
-    def is_taken(self, use: DrugUse) -> bool:
-        """Whether the same drug is in the regimen to come apart from this record."""
-        return any(
-            same_drug(use, other) and other.ref not in self.stopped_refs
-            for other in self.record.drug_uses
-            if other.taking is Taking.NOW and other is not use
-        )
+            for use, match in self.record.uses_of(value_set, Taking.PAST):
+                if use.end is None or use.ended_unknown:
+                    if washout_is_certain:
+                        yield Partner(use, match, None, None, use.start)
+                elif use.end.high >= earliest:
+                    doubt = None if washout_is_certain else f"stopped on {use.end.text}"
+                    yield Partner(use, match, doubt, None, use.start)

@@ -34,15 +34,14 @@ class Diagnosis:
 def read_diagnosis(
     condition: Condition, clock: Clock, terminology: Terminology
 ) -> Diagnosis | None:
-    """One condition; ``None`` where it is denied, entered in error, or lies in the future."""
+    """One condition; ``None`` where it is denied or entered in error."""
     verification = status_code(condition.verificationStatus)
     clinical = status_code(condition.clinicalStatus)
     # STU3 feeds have been seen with the verification in the clinical status.
     if verification in _DENIED or clinical in _DENIED:
         return None
     onset = _onset(condition, clock)
-    if clock.is_future(onset):
-        return None
+    clock.refuse_future(onset)
     abated = _abated(condition, clock)
     doubts = []
     if verification in _NOT_CONFIRMED:

@@ -12,6 +12,10 @@ FUTURE_TOLERANCE = timedelta(days=1)
 """Facts further in the future than this are set aside: clocks differ, calendars do not."""
 
 
+class InTheFuture(Exception):
+    """A fact lies further in the future than clocks may differ: it is set aside and named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """The moment of the decision and the site's time zone, given to the core as an argument."""
@@ -23,9 +27,10 @@ class Clock:
         """Read a FHIR date in the site's time zone."""
         return read_date(text, self.zone)
 
-    def is_future(self, when: When | None) -> bool:
-        """Whether a fact lies further in the future than clocks may differ."""
-        return when is not None and when.low > self.now + FUTURE_TOLERANCE
+    def refuse_future(self, when: When | None) -> None:
+        """Raise ``InTheFuture`` for a fact further in the future than clocks may differ."""
+        if when is not None and when.low > self.now + FUTURE_TOLERANCE:
+            raise InTheFuture
 
     def is_past(self, when: When | None) -> bool:
         """Whether a date lies wholly in the past."""

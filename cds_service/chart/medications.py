@@ -37,6 +37,7 @@ from cds_service.fhir.units import Dimension
 POSSIBLY_FINISHED_AFTER = timedelta(days=30)
 """An active request whose supply ended longer ago than this may be over. Our own choice."""
 
+_POSSIBLY_FINISHED = "possibly finished"
 _NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
 _ORAL_FROM_MILLIGRAMS = Decimal(1)
 
@@ -198,8 +199,7 @@ class Pharmacy:
         return When(handed_over.low + length, handed_over.high + length)
 
     def _in_the_chart(self, use: DrugUse) -> DrugUse | None:
-        if self.clock.is_future(use.start):
-            return None
+        self.clock.refuse_future(use.start)
         intent = use.record.intent if isinstance(use.record, MedicationRequestHead) else None
         if intent in _NOT_AN_ORDER:
             return None
@@ -210,11 +210,30 @@ class Pharmacy:
             if use.kind == "administration":
                 taking = Taking.PAST
             elif use.end.high < self.clock.now - POSSIBLY_FINISHED_AFTER:
-                doubt = doubt or f"possibly finished: its supply ended {use.end.text}"
+                doubt = doubt or f"{_POSSIBLY_FINISHED}: its supply ended {use.end.text}"
         if taking is Taking.NEVER:
             return None
         ended_unknown = taking is Taking.PAST and not self.clock.is_past(use.end)
         return replace(use, taking=taking, doubt=doubt, ended_unknown=ended_unknown)
+
+
+def still_supplied(uses: tuple[DrugUse, ...]) -> tuple[DrugUse, ...]:
+    """A request whose supply has ended is not in doubt where a later dispense carries it on."""
+    supplies = [use for use in uses if use.kind == "dispense" and use.start is not None]
+    return tuple(
+        replace(use, doubt=None)
+        if use.doubt is not None
+        and use.doubt.startswith(_POSSIBLY_FINISHED)
+        and any(
+            use.drug.ingredients & supply.drug.ingredients
+            and supply.start is not None
+            and use.end is not None
+            and supply.start.low > use.end.low
+            for supply in supplies
+        )
+        else use
+        for use in uses
+    )
 
 
 def _in_sequence(dosages: list[Dosage] | None) -> list[Dosage] | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from typing import TypeVar
 
 from cds_service.chart.allergies import Allergy, read_allergy
 from cds_service.chart.diagnoses import Diagnosis, read_diagnosis
 from cds_service.chart.drugs import RouteWords, names_a_word
-from cds_service.chart.facts import Clock
+from cds_service.chart.facts import Clock, InTheFuture
 from cds_service.chart.kidney import (
     ADULT,
     Estimate,
@@ -22,7 +23,7 @@ from cds_service.chart.kidney import (
 )
 from cds_service.chart.limits import DataAges
 from cds_service.chart.measurements import Measurements
-from cds_service.chart.medications import DrugUse, Pharmacy, Taking
+from cds_service.chart.medications import DrugUse, Pharmacy, Taking, still_supplied
 from cds_service.chart.person import Person, read_person
 from cds_service.chart.results import Result, read_result
 from cds_service.chart.services import (
@@ -56,6 +57,9 @@ DRUG_LISTS = (
     "MedicationDispense",
 )
 """The resource types a medication list may arrive as."""
+
+ReadRecord = TypeVar("ReadRecord", bound=Record)
+Fact = TypeVar("Fact")
 
 _REQUEST_LISTS = ("MedicationRequest", "MedicationOrder")
 _INPATIENT_CLASSES = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "inpatient", "emergency"})
@@ -124,9 +128,27 @@ class PatientRecord:
         self.pharmacy = Pharmacy(self.terminology, vocabulary.routes, self.index, clock)
         self.services_reader = ServiceReader(self.terminology, vocabulary.service_kinds, clock)
         self.person: Person = read_person(patient, clock)
-        self.set_aside = tuple(set_aside)
+        self.set_aside = list(set_aside)
         self._obtained = obtained
         self._records = records
+
+    def _read(
+        self, kind: type[ReadRecord], read: Callable[[ReadRecord], Fact | None]
+    ) -> tuple[Fact, ...]:
+        """Every record of a type in clinical words; what lies in the future is set aside."""
+        found = []
+        for record in self._records:
+            if isinstance(record, kind):
+                try:
+                    fact = read(record)
+                except InTheFuture:
+                    self.set_aside.append(
+                        SetAside("", record.resourceType, record.ref, "lies in the future")
+                    )
+                    continue
+                if fact is not None:
+                    found.append(fact)
+        return tuple(found)
 
     def obtained(self, *resource_types: str) -> Obtained:
         """What became of the queries for resource types: the worst of them."""
@@ -153,12 +175,9 @@ class PatientRecord:
     @cached_property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
         """Every condition that is not denied."""
-        read = (
-            read_diagnosis(each, self.clock, self.terminology)
-            for each in self._records
-            if isinstance(each, Condition)
+        return self._read(
+            Condition, lambda each: read_diagnosis(each, self.clock, self.terminology)
         )
-        return tuple(each for each in read if each is not None)
 
     @cached_property
     def injury_codes(self) -> Mapping[str, str]:
@@ -185,8 +204,7 @@ class PatientRecord:
     @cached_property
     def drug_uses(self) -> tuple[DrugUse, ...]:
         """Every record of a drug that is or was taken."""
-        read = (self.pharmacy.read(each) for each in self._records if isinstance(each, DrugHead))
-        return tuple(each for each in read if each is not None)
+        return still_supplied(self._read(DrugHead, self.pharmacy.read))
 
     def uses_of(self, value_set: str, taking: Taking = Taking.NOW) -> list[tuple[DrugUse, Match]]:
         """Records of a drug value set that are taken now (or were, with ``PAST``)."""
@@ -201,12 +219,7 @@ class PatientRecord:
     @cached_property
     def results(self) -> tuple[Result, ...]:
         """Every observation that stands."""
-        read = (
-            read_result(each, self.clock, self.terminology)
-            for each in self._records
-            if isinstance(each, Observation)
-        )
-        return tuple(each for each in read if each is not None)
+        return self._read(Observation, lambda each: read_result(each, self.clock, self.terminology))
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -216,20 +229,12 @@ class PatientRecord:
     @cached_property
     def allergies(self) -> tuple[Allergy, ...]:
         """Every allergy or intolerance that is not denied."""
-        read = (
-            read_allergy(each, self.terminology)
-            for each in self._records
-            if isinstance(each, AllergyIntolerance)
-        )
-        return tuple(each for each in read if each is not None)
+        return self._read(AllergyIntolerance, lambda each: read_allergy(each, self.terminology))
 
     @cached_property
     def procedures(self) -> tuple[ProcedureDone, ...]:
         """Every procedure that was done."""
-        read = (
-            self.services_reader.done(each) for each in self._records if isinstance(each, Procedure)
-        )
-        return tuple(each for each in read if each is not None)
+        return self._read(Procedure, self.services_reader.done)
 
     def procedures_of(self, value_set: str) -> list[ProcedureDone]:
         """Procedures of a value set that were done."""
@@ -238,12 +243,7 @@ class PatientRecord:
     @cached_property
     def services(self) -> tuple[ServiceOrder, ...]:
         """Orders already in the chart that are not drugs."""
-        read = (
-            self.services_reader.order(each)
-            for each in self._records
-            if isinstance(each, ServiceRequest)
-        )
-        return tuple(each for each in read if each is not None)
+        return self._read(ServiceRequest, self.services_reader.order)
 
     @cached_property
     def pump_devices(self) -> tuple[Device, ...]:

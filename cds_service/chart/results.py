@@ -75,7 +75,7 @@ class Reading:
 
 
 def read_result(observation: Observation, clock: Clock, terminology: Terminology) -> Result | None:
-    """One observation; ``None`` where it does not stand, lies in the future or is not read."""
+    """One observation; ``None`` where it does not stand or is not read."""
     status = (observation.status or "").strip().lower()
     if status not in _STANDING and status != _PRELIMINARY:
         return None
@@ -88,8 +88,7 @@ def read_result(observation: Observation, clock: Clock, terminology: Terminology
         or observation.effectiveInstant
         or ((period.end or period.start) if period is not None else None)
     )
-    if clock.is_future(when):
-        return None
+    clock.refuse_future(when)
     limits = [
         limit.high
         for limit in observation.referenceRange or []

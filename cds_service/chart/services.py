@@ -115,15 +115,14 @@ class ServiceReader:
         )
 
     def done(self, record: Procedure) -> ProcedureDone | None:
-        """One procedure; ``None`` where it was not done or lies in the future."""
+        """One procedure; ``None`` where it was not done."""
         if record.notPerformed or (record.status or "").strip().lower() not in _DONE:
             return None
         periods = [p for p in (record.performedPeriod, record.occurrencePeriod) if p is not None]
         texts = [record.performedDateTime, record.occurrenceDateTime]
         texts += [period.end or period.start for period in periods]
         when = next((date for date in map(self.clock.read, texts) if date), None)
-        if self.clock.is_future(when):
-            return None
+        self.clock.refuse_future(when)
         return ProcedureDone(
             ref=record.ref,
             rows=tuple(self.terminology.rows_of(record.code)),

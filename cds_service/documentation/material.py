@@ -80,9 +80,7 @@ def read_material(rulebook: Rulebook, directory: Path, cases: Path | None = None
     """
     problems = Problems(directory)
     statements = _statements(directory / "statements.yaml", problems)
-    files = {
-        file.stem: problems.load(file) or {} for file in (directory / "rules").rglob("*.yaml")
-    }
+    files = {file.stem: problems.load(file) or {} for file in (directory / "rules").rglob("*.yaml")}
     entries = problems.load(directory / "value_sets.yaml") or []
     rows: tuple[CaseRow, ...] = ()
     if cases is not None:

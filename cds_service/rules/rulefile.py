@@ -115,7 +115,18 @@ class _RuleReader:
         )
 
     def _subject(self, item: Fields) -> Subject:
-        item.only({"kind", "drug", "routes", "partner", "washout_days", "services"})
+        item.only(
+            {
+                "kind",
+                "drug",
+                "routes",
+                "partner",
+                "washout_days",
+                "services",
+                "partner_by_any_route",
+                "washout_is_certain",
+            }
+        )
         about = cast(About, item.choice("kind", get_args(About)))
         drug = item.text("drug", required=False) or None
         partner = item.text("partner", required=False) or None
@@ -138,7 +149,16 @@ class _RuleReader:
                 washout[name] = days
             else:
                 item.complain(f"washout_days.{name}", "must be a whole number of days")
-        return Subject(about, drug, frozenset(routes), partner, washout, frozenset(services))
+        return Subject(
+            about=about,
+            drug=drug,
+            routes=frozenset(routes),
+            partner=partner,
+            washout_days=washout,
+            services=frozenset(services),
+            partner_by_any_route=item.flag("partner_by_any_route"),
+            washout_is_certain=item.flag("washout_is_certain"),
+        )
 
     def _rule_changes(self, subject: Subject) -> Mapping[Change, Literal["full", "new-facts"]]:
         has_service = bool(subject.services) and subject.drug is None

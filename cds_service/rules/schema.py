@@ -120,6 +120,10 @@ class Subject:
     washout_days: Mapping[str, int] = field(default_factory=dict)
     """Ingredient (or ``default``) -> days after its stop for which a partner still counts."""
     services: frozenset[str] = frozenset()
+    partner_by_any_route: bool = False
+    """Its value set tells the forms apart already; else only systemic partners count."""
+    washout_is_certain: bool = False
+    """A partner inside its window counts in full, and one whose end is not known is taken."""
 
 
 @dataclass(frozen=True, slots=True)

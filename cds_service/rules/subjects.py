@@ -103,7 +103,13 @@ def _one_each(chart: Chart, subject: Subject) -> Sequence[Partner]:
     """One partner for each ingredient: the most certain record of it."""
     longest = max(subject.washout_days.values(), default=0)
     found: dict[str, Partner] = {}
-    for partner in chart.partners(subject.partner or "", washout_days=longest):
+    partners = chart.partners(
+        subject.partner or "",
+        washout_days=longest,
+        systemic_only=not subject.partner_by_any_route,
+        washout_is_certain=subject.washout_is_certain,
+    )
+    for partner in partners:
         if not _within_washout(chart, subject, partner):
             continue
         kept = found.get(partner.ingredient)
@@ -114,7 +120,8 @@ def _one_each(chart: Chart, subject: Subject) -> Sequence[Partner]:
 
 
 def _within_washout(chart: Chart, subject: Subject, partner: Partner) -> bool:
-    if partner.use.taking.value != "past" or partner.use.end is None:
+    use = partner.use
+    if use.taking.value != "past" or use.end is None or use.ended_unknown:
         return True
     allowed = subject.washout_days.get(partner.ingredient, subject.washout_days.get("default", 0))
-    return chart.record.clock.days_since(partner.use.end) <= allowed
+    return chart.record.clock.days_since(use.end) <= allowed

@@ -24,19 +24,24 @@ from cds_service.rules.criteria.registry import (
 )
 from cds_service.rules.criteria.words import cut
 
+NOT_OBTAINED = "not obtained"
+"""The ``cause`` of a datum that the EHR did not deliver."""
+
 _PROBLEM_LENGTH = 90
-_VALUES = {"problem": _PROBLEM_LENGTH}
+_VALUES = {"problem": _PROBLEM_LENGTH, "cause": len(NOT_OBTAINED)}
 _RENAL_RESULTS = ("creatinine", "reported-egfr", "body-weight", "body-height")
 
 
-def _missing(problem: str, *evidence: str) -> Answer:
-    return yes(problem, *evidence, values={"problem": cut(problem, _PROBLEM_LENGTH)})
+def _missing(problem: str, *evidence: str, cause: str = "") -> Answer:
+    values = {"problem": cut(problem, _PROBLEM_LENGTH), "cause": cause}
+    return yes(problem, *evidence, values=values)
 
 
 def _of(reading: Reading) -> Answer:
     if reading.state is State.USABLE:
         return no(f"{reading.measurement.text if reading.measurement else ''} is there")
-    return _missing(reading.problem, *reading.evidence)
+    cause = NOT_OBTAINED if reading.state is State.NOT_OBTAINED else ""
+    return _missing(reading.problem, *reading.evidence, cause=cause)
 
 
 @criterion(reads=(MEDICATIONS, CONDITIONS, ALLERGIES, PROCEDURES), values=_VALUES)
@@ -49,7 +54,7 @@ def list_not_obtained(case: Case, of: str) -> Answer:
     if state is Obtained.YES:
         return no(f"the {of} were obtained")
     how = "only in part" if state is Obtained.INCOMPLETE else "not"
-    return _missing(f"{of} could {how} be obtained")
+    return _missing(f"{of} could {how} be obtained", cause=NOT_OBTAINED)
 
 
 @criterion(
