@@ -18,7 +18,7 @@ serve_stamp := .venv/serve-$(key).stamp
 develop_stamp := .venv/develop-$(key).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check fix bench coverage lock clean lint format types layers
+.PHONY: help setup serve test check fix docs bench coverage lock clean lint format types layers pages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -33,11 +33,14 @@ serve: $(serve_stamp) ## serve on 127.0.0.1, PORT=8000
 test: $(develop_stamp) ## run every test (ARGS="-k taper" narrows)
 	@$(python) -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
 
-check: $(develop_stamp) ## lint, format, types, layers: reports everything, changes nothing
-	@$(MAKE) --no-print-directory --keep-going lint format types layers
+check: $(develop_stamp) ## lint, format, types, layers, pages: reports everything, changes nothing
+	@$(MAKE) --no-print-directory --keep-going lint format types layers pages
 
 fix: $(develop_stamp) ## repair what can be repaired: format, lint
 	@$(python) -m ruff check --fix .; status=$$?; $(python) -m ruff format . && exit $$status
+
+docs: $(develop_stamp) ## write the pages about the rules, docs/rules
+	@$(python) -m cds_service.cli docs
 
 bench: $(develop_stamp) ## run the benchmarks
 	@$(python) -m benchmarks $(ARGS)
@@ -56,6 +59,9 @@ types: $(develop_stamp)
 
 layers: $(develop_stamp)
 	@$(python) -c 'from importlinter.cli import lint_imports_command as run; run()' --no-logo --cache-dir .cache/import-linter
+
+pages: $(develop_stamp)
+	@$(python) -m cds_service.cli docs --check
 
 # Versions published within the last days are passed over: a bad release is usually found by then.
 COOL_DOWN ?= 7 days

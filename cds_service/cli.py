@@ -29,6 +29,9 @@ _config = click.option(
 )
 
 
+_CASES = Path("tests/vignettes")
+
+
 class _Failed(click.ClickException):
     """A failure whose text is complete in itself."""
 
@@ -139,6 +142,48 @@ def _described(rulebook: Rulebook) -> str:
         f"rulebook {rulebook.version}: {len(rulebook.rules)} rules, "
         f"{len(terminology.value_sets)} value sets, {len(codes)} codes"
     )
+
+
+# --- docs -----------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option(
+    "--out",
+    default=Path("docs/rules"),
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the pages.",
+)
+@click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    help="The folder of the rulebook (default: the one that ships).",
+)
+@click.option(
+    "--cases",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=f"The folder of the cases (default: {_CASES} where it exists, else no cases are shown).",
+)
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; name stale pages.")
+def docs(out: Path, rules: Path | None, cases: Path | None, only_check: bool) -> None:  # noqa: FBT001
+    """Write a page about every rule, with the numbers as shipped."""
+    from cds_service.app import rulebook_directory
+    from cds_service.documentation.material import read_material
+    from cds_service.documentation.pages import make_pages, stale_pages, write_pages
+    from cds_service.rules.rulebook import load_rulebook
+
+    if cases is None and _CASES.is_dir():
+        cases = _CASES
+    with _told_plainly():
+        directory = rulebook_directory(rules)
+        pages = make_pages(read_material(load_rulebook(directory), directory, cases))
+    if not only_check:
+        write_pages(pages, out)
+    elif stale := stale_pages(pages, out):
+        for name in stale:
+            click.echo(f"{out / name} is stale")
+        raise _Failed(f"{len(stale)} of {len(pages)} pages are stale: run `make docs`")
 
 
 # --- evaluate -------------------------------------------------------------------------------------

@@ -164,6 +164,22 @@ def _remove(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | No
     return Suggestion(_label(finding, offer), (action,), offer.is_recommended)
 
 
+def _reenter(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | None:
+    """Remove a draft whose amount cannot be meant, whatever it changes, to enter it again.
+
+    A draft that carries the id of an active order is left: deleting it would end the order.
+    """
+    order = _own_draft(finding)
+    if order is None or (order.prior is not None and order.prior.ref == order.ref):
+        return None
+    action = {
+        "type": "delete",
+        "description": "Remove the draft, to enter the dose again",
+        "resourceId": order.ref,
+    }
+    return Suggestion(_label(finding, offer), (action,), offer.is_recommended)
+
+
 def _delete(finding: Finding) -> Json | None:
     order = _own_draft(finding)
     if order is not None:
@@ -259,6 +275,7 @@ def _taper(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | Non
         step_mg=steps["step_mg"],
         step_below_20_mg=steps["step_below_20_mg"],
         interval_days=int(steps["interval_days"]),
+        tablet_mg=steps["lowest_mg"],
         down_to=last if drafts and last is not None else Decimal(0),
     )
     if not doses:
@@ -281,6 +298,7 @@ _BUILDERS: Mapping[str, Builder] = {
     "baclofen-label-start": _baclofen_label_start,
     "previous-dose": _previous_dose,
     "remove": _remove,
+    "reenter": _reenter,
     "order": _order,
     "remove-and-order": _remove_and_order,
     "note": _note,

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from cds_service.cards.editing import PlannedDose
 
-_TABLET = Decimal(5)
 _SLOWER_BELOW = Decimal(20)
 _MOST_PHASES = 40
 _TIMES_A_DAY = (3, 2, 4)
@@ -19,14 +18,19 @@ def taper(
     step_mg: Decimal,
     step_below_20_mg: Decimal,
     interval_days: int,
+    tablet_mg: Decimal,
     down_to: Decimal = Decimal(0),
 ) -> list[PlannedDose]:
     """Phases from below the present dose down to nothing, or to a lower dose that stays.
 
-    Each phase lies one step below the last, rounded to what whole 5 mg tablets can give; the
+    Each phase lies one step below the last, rounded to what the smallest tablet can give; the
     dose is split over the day as evenly as possible.
     """
-    levels = [level for level in _levels(daily_mg, step_mg, step_below_20_mg) if level > down_to]
+    levels = [
+        level
+        for level in _levels(daily_mg, step_mg, step_below_20_mg, tablet_mg)
+        if level > down_to
+    ]
     lengths: list[int | None] = [interval_days] * len(levels)
     if down_to > 0:
         levels.append(down_to)
@@ -34,20 +38,20 @@ def taper(
     return [
         dose
         for sequence, (level, days) in enumerate(zip(levels, lengths, strict=True), start=1)
-        for dose in split(level, days=days, sequence=sequence)
+        for dose in split(level, tablet_mg, days=days, sequence=sequence)
     ]
 
 
-def _levels(daily: Decimal, step: Decimal, step_below: Decimal) -> list[Decimal]:
+def _levels(daily: Decimal, step: Decimal, step_below: Decimal, tablet: Decimal) -> list[Decimal]:
     levels: list[Decimal] = []
     while len(levels) < _MOST_PHASES:
         size = step if daily > _SLOWER_BELOW else step_below
         following = daily - size
         # Round up to a tablet: a step is never larger than it was set.
-        tablets = -(-following // _TABLET)
-        following = tablets * _TABLET
+        tablets = -(-following // tablet)
+        following = tablets * tablet
         if following >= daily:
-            following = daily - _TABLET
+            following = daily - tablet
         if following <= 0:
             break
         levels.append(following)
@@ -55,19 +59,21 @@ def _levels(daily: Decimal, step: Decimal, step_below: Decimal) -> list[Decimal]
     return levels
 
 
-def split(daily: Decimal, *, days: int | None, sequence: int | None) -> list[PlannedDose]:
+def split(
+    daily: Decimal, tablet: Decimal, *, days: int | None, sequence: int | None
+) -> list[PlannedDose]:
     """A daily dose in equal parts where tablets allow it, else in two sizes of part."""
     for times in _TIMES_A_DAY:
         part = daily / times
-        if part % _TABLET == 0 and part > 0:
+        if part % tablet == 0 and part > 0:
             return [PlannedDose(part, times, days, sequence)]
-    if daily % _TABLET != 0 or daily < _TABLET * _TIMES_A_DAY[0]:
+    if daily % tablet != 0 or daily < tablet * _TIMES_A_DAY[0]:
         return [PlannedDose(daily, 1, days, sequence)]
-    tablets, times = int(daily // _TABLET), _TIMES_A_DAY[0]
+    tablets, times = int(daily // tablet), _TIMES_A_DAY[0]
     small, larger = divmod(tablets, times)
     return [
-        PlannedDose((small + 1) * _TABLET, larger, days, sequence),
-        PlannedDose(small * _TABLET, times - larger, days, sequence),
+        PlannedDose((small + 1) * tablet, larger, days, sequence),
+        PlannedDose(small * tablet, times - larger, days, sequence),
     ]
 
 

@@ -111,6 +111,11 @@ class Regimen:
         return bool(self.phases) and self.phases[-1].days is not None
 
 
+def guarded(value: Decimal | None) -> Decimal | None:
+    """Rounded to a nanogram, so that noise of binary senders never decides a limit."""
+    return None if value is None else round(value, 6)
+
+
 def highest(values: Iterable[Decimal | None]) -> Decimal | None:
     """The largest value; unknown if any is unknown or there is none."""
     known: list[Decimal] = []
@@ -179,7 +184,7 @@ def _instruction(dosage: Dosage, strength: Strength | None) -> Instruction:
     single, daily_rate, in_milligrams, problem = _amount(dosage.doses, strength)
     per_day = _doses_a_day(dosage.timing, repeat)
     given_once = repeat.count == 1
-    daily = _daily(dosage, repeat, single, daily_rate, per_day, given_once=given_once)
+    daily = guarded(_daily(dosage, repeat, single, daily_rate, per_day, given_once=given_once))
     if daily is None and problem is None:
         problem = (
             "as needed, without interval or maximum"
@@ -189,7 +194,7 @@ def _instruction(dosage: Dosage, strength: Strength | None) -> Instruction:
     return Instruction(
         sequence=dosage.sequence,
         # A pump runs all day: its daily amount is what it gives.
-        single_mg=single if single is not None else daily,
+        single_mg=guarded(single) if single is not None else daily,
         daily_mg=daily,
         days=_bounded_days(repeat),
         as_needed=dosage.is_as_needed,

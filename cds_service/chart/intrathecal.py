@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.medications import DrugUse, Taking
 from cds_service.chart.orders import Change
 from cds_service.chart.record import PatientRecord
+from cds_service.fhir.dates import When
 
 INTRATHECAL = "intrathecal"
+_LONGEST_FILL = timedelta(days=180)
 PUNCTURE = "intrathecal-puncture"
 FIRST_MAINTENANCE = "first-intrathecal-maintenance"
 ORDER_KINDS = frozenset({PUNCTURE, FIRST_MAINTENANCE})
@@ -117,3 +120,57 @@ def order_kinds(chart: Chart, use: DrugUse) -> frozenset[str]:
         if is_maintenance(other) and other.kind != "administration"
     ]
     return frozenset() if before else frozenset({FIRST_MAINTENANCE})
+
+
+def positive_screening(record: PatientRecord) -> tuple[str, ...]:
+    """A completed procedure whose outcome is successful, of a screening or beside a bolus."""
+    boluses = [
+        use
+        for use in intrathecal_uses(record, Taking.PAST)
+        if use.kind == "administration" or is_bolus(use)
+    ]
+    successful = [
+        each.ref
+        for each in record.procedures
+        if record.terminology.match("successful-outcome", each.outcome_rows) is not None
+        and (boluses or record.is_screening(each))
+    ]
+    return tuple(dict.fromkeys([*successful, *(use.ref for use in boluses if successful)]))
+
+
+def keeps_delivery(chart: Chart, *, unless_lowered: bool = False) -> bool:
+    """Whether the bundle keeps intrathecal delivery going.
+
+    A replacement pump, an external catheter infusion, or a sequenced intrathecal wean. With
+    ``unless_lowered`` an order that only continues at a lower dose does not count.
+    """
+    if any("pump-implant" in order.kinds for order in chart.service_orders):
+        return True
+    for order in chart.drug_orders:
+        use = order.use
+        if order.change is Change.STOP or use.route != INTRATHECAL or is_bolus(use):
+            continue
+        if len(use.regimen.phases) > 1 or not unless_lowered:
+            return True
+    return False
+
+
+def refill_dates(record: PatientRecord) -> list[tuple[When, str]]:
+    """Planned refill dates after the last documented refill, each with where it stands.
+
+    Active refill requests with an occurrence, and the end of validity of the active
+    intrathecal request where it lies within 180 days of the last refill or its start.
+    """
+    done = [each.when for each in record.procedures_of("pump-refill") if each.when is not None]
+    last = max((when.high for when in done), default=None)
+    dates = [
+        (order.occurs, order.ref)
+        for order in record.services
+        if "pump-refill" in order.kinds and order.occurs is not None and order.is_active
+    ]
+    for use in intrathecal_uses(record, Taking.NOW):
+        if use.kind == "request" and is_maintenance(use) and use.end is not None:
+            begun = last or (use.start.low if use.start is not None else None)
+            if begun is not None and use.end.low - begun <= _LONGEST_FILL:
+                dates.append((use.end, use.ref))
+    return [(when, ref) for when, ref in dates if last is None or when.low > last]

@@ -19,3 +19,5 @@ class DataAges:
     inr_days: int
     inr_on_vitamin_k_antagonist_days: int
     platelets_days: int
+    vitals_outpatient_days: int
+    vitals_inpatient_days: int

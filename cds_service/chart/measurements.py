@@ -136,6 +136,58 @@ class Measurements:
         history, problems = self._all("platelets", _in(Dimension.CELL_COUNT), worse_is_higher=False)
         return self._reading("platelets", history, problems, self._ages.platelets_days)
 
+    @cached_property
+    def systolic(self) -> Reading:
+        """The newest systolic blood pressure in mmHg, alone or as part of a panel."""
+        history, problems = self._all(
+            "systolic-pressure", _in(Dimension.PRESSURE), worse_is_higher=False
+        )
+        history = newest_first(history + self._systolic_parts(), worse_is_higher=False)
+        return self._reading("blood pressure", history, problems, self._vital_days)
+
+    def _systolic_parts(self) -> list[Measurement]:
+        terminology = self._record.terminology
+        found = []
+        for result in self._record.results:
+            if result.when is None or result.is_preliminary:
+                continue
+            for rows, quantity in result.components:
+                value = quantity.to(Dimension.PRESSURE)
+                if value is not None and terminology.match("systolic-pressure", rows) is not None:
+                    found.append(
+                        Measurement(
+                            ref=result.ref,
+                            value=value,
+                            comparator=quantity.comparator,
+                            when=result.when,
+                            shown=shown_quantity(quantity),
+                        )
+                    )
+        return found
+
+    @cached_property
+    def pulse(self) -> Reading:
+        """The newest heart rate per minute."""
+        history, problems = self._all("heart-rate", _in(Dimension.FREQUENCY), worse_is_higher=False)
+        return self._reading("pulse", history, problems, self._vital_days)
+
+    @property
+    def _vital_days(self) -> int:
+        ages = self._ages
+        is_inpatient = self._record.is_inpatient
+        return ages.vitals_inpatient_days if is_inpatient else ages.vitals_outpatient_days
+
+    def enzyme(self, value_set: str, days: int) -> tuple[Reading, Decimal | None, bool]:
+        """The newest ALT or AST in U/L, the laboratory's upper limit, and whether it states one."""
+        history, problems = self._all(value_set, _in(Dimension.ENZYME), worse_is_higher=True)
+        reading = self._reading(value_set.upper(), history, problems, days)
+        limit: Decimal | None = None
+        if reading.usable is not None:
+            for result in self._record.results:
+                if result.ref == reading.usable.ref and result.upper_limit is not None:
+                    limit = result.upper_limit.value
+        return reading, limit, limit is not None
+
     def _all(
         self, value_set: str, convert: Converter, *, worse_is_higher: bool
     ) -> tuple[list[Measurement], list[Problem]]:

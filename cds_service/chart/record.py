@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 from cds_service.chart.allergies import Allergy, read_allergy
@@ -33,6 +33,7 @@ from cds_service.chart.services import (
     ServiceReader,
     is_in_use,
 )
+from cds_service.fhir.dates import When
 from cds_service.fhir.drug_records import DrugHead
 from cds_service.fhir.reading import Obtained, SetAside
 from cds_service.fhir.records import (
@@ -64,7 +65,8 @@ Fact = TypeVar("Fact")
 _REQUEST_LISTS = ("MedicationRequest", "MedicationOrder")
 _INPATIENT_CLASSES = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "inpatient", "emergency"})
 _DIALYSIS_COUNTS_FOR = timedelta(days=90)
-_PREGNANCY_WITHOUT_DUE_DATE_DAYS = 300
+_PREGNANCY_DAYS = 300
+_PREGNANCY_STATUS_DAYS = 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ class Vocabulary:
     """Whole words by which a device type says that it is an intrathecal pump."""
     partner_ingredients: Mapping[str, frozenset[str]]
     """Own ingredient -> every ingredient that a rule about it reads, its own included."""
+
+    def single_ingredients(self, value_set: str) -> frozenset[str]:
+        """The ingredients that alone are in a value set: a combination's other parts are not."""
+        return _single_ingredients(self.terminology, value_set)
 
     @property
     def own_ingredients(self) -> frozenset[str]:
@@ -107,6 +113,15 @@ class DiagnosisFact:
     def name(self) -> str:
         """Its name in our own words for the code, never the text of the record."""
         return self.match.display
+
+
+@dataclass(frozen=True, slots=True)
+class Pregnancy:
+    """What says that the patient is pregnant."""
+
+    ref: str
+    since: When | None
+    doubt: str | None
 
 
 class PatientRecord:
@@ -240,6 +255,11 @@ class PatientRecord:
         """Procedures of a value set that were done."""
         return [each for each in self.procedures if self.terminology.match(value_set, each.rows)]
 
+    def is_screening(self, procedure: ProcedureDone) -> bool:
+        """Whether a procedure is an intrathecal screening trial."""
+        kind = self.vocabulary.service_kinds["screening-trial"]
+        return kind.covers(procedure.rows, procedure.words, self.terminology)
+
     @cached_property
     def services(self) -> tuple[ServiceOrder, ...]:
         """Orders already in the chart that are not drugs."""
@@ -266,12 +286,22 @@ class PatientRecord:
         )
 
     @cached_property
-    def pregnancy(self) -> DiagnosisFact | None:
-        """An active pregnancy; without a due date it counts for 300 days from its start."""
+    def pregnancy(self) -> Pregnancy | None:
+        """An active pregnancy of the last 300 days, or a status of *pregnant* in 42 days.
+
+        No record we can read carries a due date, so a pregnancy counts from its start.
+        """
         for fact in self.facts("pregnancy"):
             onset = fact.diagnosis.onset
-            if onset is None or (self.clock.days_since(onset) <= _PREGNANCY_WITHOUT_DUE_DATE_DAYS):
-                return fact
+            if onset is None or self.clock.days_since(onset) <= _PREGNANCY_DAYS:
+                return Pregnancy(fact.ref, onset, fact.diagnosis.doubt)
+        for result in self.results:
+            if result.when is None or self.clock.days_since(result.when) > _PREGNANCY_STATUS_DAYS:
+                continue
+            is_status = self.terminology.match("pregnancy-status", result.rows) is not None
+            value = self.terminology.rows_of(result.concept)
+            if is_status and self.terminology.match("pregnancy", value) is not None:
+                return Pregnancy(result.ref, result.when, None)
         return None
 
     @cached_property
@@ -330,6 +360,18 @@ class PatientRecord:
     def is_adult(self) -> bool | None:
         """Whether the patient is 18 or older; ``None`` where the birth date cannot tell."""
         return self.person.is_at_least(ADULT)
+
+
+@lru_cache(maxsize=64)
+def _single_ingredients(terminology: Terminology, value_set: str) -> frozenset[str]:
+    wanted = terminology.value_sets[value_set]
+    return frozenset(
+        row.ingredients[0]
+        for row in terminology.rows
+        if len(row.ingredients) == 1
+        and not row.ingredients[0].endswith("(class)")
+        and wanted.takes(row, row.system, row.code)
+    )
 
 
 def _class_codes(encounter: EncounterHead) -> set[str]:

@@ -142,7 +142,8 @@ def service_kind(rulebook: Rulebook, name: str) -> str:
 
 def indicators(found: Iterable[Indicator]) -> str:
     """Indicators, the most severe first, each once."""
-    return ", ".join(sorted(set(found), key=lambda each: -each.rank))
+    ordered = sorted(set(found), key=lambda each: each.rank, reverse=True)
+    return ", ".join(each.value for each in ordered)
 
 
 def change_names(changes: Iterable[Change]) -> str:

@@ -155,7 +155,7 @@ class Match:
     ingredients: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Terminology:
     """Every code the rulebook knows."""
 

@@ -12,6 +12,7 @@ OFFER_KINDS: Mapping[str, Mapping[str, type]] = {
     "baclofen-label-start": {},
     "previous-dose": {},
     "remove": {},
+    "reenter": {},
     "order": {"text": str, "system": str, "code": str, "display": str, "note": str},
     "remove-and-order": {
         "text": str,

@@ -165,7 +165,8 @@ class _RuleReader:
         if "changes" not in self.top.content and (has_service or subject.about == "patient"):
             return dict.fromkeys(Change, "full")
         if "changes" not in self.top.content and subject.about == "change":
-            return {Change.STOP: "full", Change.DECREASE: "full"}
+            # A service order that ends a therapy is new itself.
+            return dict.fromkeys((Change.STOP, Change.DECREASE, Change.NEW), "full")
         item = self.top.mapping("changes", required=True)
         found: dict[Change, Literal["full", "new-facts"]] = {Change.REVIEW: "full"}
         for name, mode in item.content.items():

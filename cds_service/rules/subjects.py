@@ -43,6 +43,9 @@ def _subjects(rule: Rule, chart: Chart, *, review: bool) -> Iterator[Case]:
     elif subject.about == "change":
         for change in regimen_changes(chart, subject.drug or "", subject.routes):
             yield Case(chart, regimen_change=change)
+        for service in chart.service_orders:
+            if subject.services & service.kinds:
+                yield Case(chart, service=service)
     elif subject.about == "pair":
         yield from _pairs(subject, chart, review=review)
     elif subject.about == "datum":
@@ -50,7 +53,22 @@ def _subjects(rule: Rule, chart: Chart, *, review: bool) -> Iterator[Case]:
             for datum in dict.fromkeys(grade.datum for grade in rule.grades):
                 yield replace(case, datum=datum)
     else:
-        yield from _own_sides(subject, chart, review=review)
+        own = list(_own_sides(subject, chart, review=review))
+        yield from own
+        if subject.partner is not None and not own and not review:
+            yield from _partner_side(subject, chart)
+
+
+def _partner_side(subject: Subject, chart: Chart) -> Iterator[Case]:
+    """A drafted partner of the rule's own drug, which is taken already."""
+    established = _established(subject, chart)
+    drafts = [
+        partner.order
+        for partner in chart.partners(subject.partner or "")
+        if partner.order is not None
+    ]
+    if established is not None and drafts:
+        yield Case(chart, order=drafts[0], established=established)
 
 
 def _own_sides(subject: Subject, chart: Chart, *, review: bool) -> Iterator[Case]:

@@ -80,6 +80,15 @@ def documents(name: str) -> list[Json]:
     return [json.loads(line) for line in lines if line.strip()]
 
 
+def holds_a_patient(value: Any) -> bool:
+    """Whether there is a Patient anywhere in a JSON value."""
+    if isinstance(value, dict):
+        if value.get("resourceType") == "Patient":
+            return True
+        return any(holds_a_patient(below) for below in value.values())
+    return isinstance(value, list) and any(holds_a_patient(below) for below in value)
+
+
 @cache
 def charts() -> dict[str, PatientChart]:
     """Every patient of every Bundle by name."""

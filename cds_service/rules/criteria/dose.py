@@ -27,13 +27,15 @@ _DAILY = {"daily_dose": DOSE_LENGTH}
 _SINGLE = {"single_dose": DOSE_LENGTH}
 
 
-def _order(case: Case) -> DrugOrder:
+def drug_order(case: Case) -> DrugOrder:
+    """The drug order a criterion about doses looks at."""
     if case.order is None:
         raise TypeError("this criterion is about a drug order")
     return case.order
 
 
-def _problem(order: DrugOrder) -> Answer:
+def unknown_dose(order: DrugOrder) -> Answer:
+    """Why the dose of an order, or of what runs beside it, is not known."""
     uses = [order.use, *order.beside]
     use = next((each for each in uses if each.regimen.problem), order.use)
     return unknown(f"the dose cannot be computed: {use.regimen.problem}", use.ref)
@@ -61,10 +63,10 @@ def _daily(order: DrugOrder, value: Decimal, *, first: bool = False) -> Answer:
 @criterion(reads=(MEDICATIONS,), values=_DAILY)
 def daily_dose_above(case: Case, limit: Decimal) -> Answer:
     """The highest daily dose, in mg, with what runs beside it, lies above a limit."""
-    order = _order(case)
+    order = drug_order(case)
     value = order.peak_daily_mg
     if value is None:
-        return _problem(order)
+        return unknown_dose(order)
     if value > limit:
         return _daily(order, value)
     return no(f"daily dose {milligrams_a_day(value)}", order.ref)
@@ -73,7 +75,7 @@ def daily_dose_above(case: Case, limit: Decimal) -> Answer:
 @criterion(reads=(MEDICATIONS,), values=_DAILY)
 def daily_dose_at_least(case: Case, limit: Decimal) -> Answer:
     """The highest daily dose, in mg, reaches a limit; a dose that cannot be computed counts."""
-    order = _order(case)
+    order = drug_order(case)
     value = order.peak_daily_mg
     if value is None:
         return yes("a daily dose that cannot be computed", order.ref)
@@ -85,10 +87,10 @@ def daily_dose_at_least(case: Case, limit: Decimal) -> Answer:
 @criterion(reads=(MEDICATIONS,), values=_DAILY)
 def first_daily_dose_above(case: Case, limit: Decimal) -> Answer:
     """The daily dose of the first phase, in mg, lies above a limit."""
-    order = _order(case)
+    order = drug_order(case)
     value = order.first_daily_mg
     if value is None:
-        return _problem(order)
+        return unknown_dose(order)
     if value > limit:
         return _daily(order, value, first=True)
     return no(f"first daily dose {milligrams_a_day(value)}", order.ref)
@@ -97,20 +99,55 @@ def first_daily_dose_above(case: Case, limit: Decimal) -> Answer:
 @criterion(reads=(MEDICATIONS,), values=_SINGLE)
 def first_single_dose_at_least(case: Case, limit: Decimal) -> Answer:
     """The largest single dose of the first phase, in mg, reaches a limit."""
-    order = _order(case)
+    order = drug_order(case)
     value = order.use.regimen.first_single_mg
     if value is None:
-        return _problem(order)
+        return unknown_dose(order)
     text = milligrams(value)
     if value >= limit:
         return yes(f"first single dose {text}", order.ref, values={"single_dose": text})
     return no(f"first single dose {text}", order.ref)
 
 
+@criterion(reads=(MEDICATIONS,), values=_SINGLE)
+def first_single_dose_above(case: Case, limit: Decimal) -> Answer:
+    """The largest single dose of the first phase, in mg, lies above a limit."""
+    order = drug_order(case)
+    return _single(order, order.use.regimen.first_single_mg, limit)
+
+
+@criterion(reads=(MEDICATIONS,), values=_SINGLE)
+def single_dose_above(case: Case, limit: Decimal) -> Answer:
+    """The largest single dose of any phase, in mg, lies above a limit."""
+    order = drug_order(case)
+    return _single(order, order.use.regimen.peak_single_mg, limit)
+
+
+def _single(order: DrugOrder, value: Decimal | None, limit: Decimal) -> Answer:
+    if value is None:
+        return unknown_dose(order)
+    text = milligrams(value)
+    if value > limit:
+        return yes(f"single dose {text}", order.ref, values={"single_dose": text})
+    return no(f"single dose {text}", order.ref)
+
+
+@criterion(reads=(MEDICATIONS,), values=_DAILY)
+def daily_dose_reaches(case: Case, limit: Decimal) -> Answer:
+    """The highest daily dose, in mg, reaches a limit."""
+    order = drug_order(case)
+    value = order.peak_daily_mg
+    if value is None:
+        return unknown_dose(order)
+    if value >= limit:
+        return _daily(order, value)
+    return no(f"daily dose {milligrams_a_day(value)}", order.ref)
+
+
 @criterion(values=_SINGLE)
 def is_at_most_once_daily(case: Case, limit: Decimal) -> Answer:
     """The order gives one dose a day of at most a limit in mg."""
-    order = _order(case)
+    order = drug_order(case)
     regimen = order.use.regimen
     single, daily = regimen.peak_single_mg, order.peak_daily_mg
     if single is None or daily is None:
@@ -126,7 +163,7 @@ def is_rescue_dose(
     case: Case, lowest_mg: Decimal, highest_mg: Decimal, times_a_day: Decimal
 ) -> Answer:
     """Oral baclofen as rescue while a pump fails or intrathecal delivery stops."""
-    order = _order(case)
+    order = drug_order(case)
     if is_rescue(
         case.chart,
         order.use,
@@ -141,7 +178,7 @@ def is_rescue_dose(
 @criterion(reads=(MEDICATIONS,))
 def is_a_fresh_start(case: Case, gap_days: int) -> Answer:
     """The drug is new, or was stopped more than some days ago (or for an unknown time)."""
-    order = _order(case)
+    order = drug_order(case)
     if order.change.value != "restart" or order.gap_days is None or order.gap_days > gap_days:
         return yes(f"a {order.change} of the drug", order.ref)
     return no(f"restarted {order.gap_days} days after it ended", order.ref)
@@ -174,7 +211,7 @@ def order_is_for(case: Case, drug: ValueSetName) -> Answer:
     return no(f"not for {case.record.terminology.value_sets[drug].title}")
 
 
-@criterion(reads=("patient",))
+@criterion(reads=("patient",), values={"age": 12})
 def age_at_least(case: Case, years: int) -> Answer:
     """The patient has reached an age in completed years."""
     person = case.record.person
@@ -186,7 +223,7 @@ def age_at_least(case: Case, years: int) -> Answer:
     return no(person.age_text, person.ref)
 
 
-@criterion(reads=("patient",))
+@criterion(reads=("patient",), values={"age": 12})
 def age_below(case: Case, years: int) -> Answer:
     """The patient is younger than an age in completed years."""
     person = case.record.person

@@ -15,9 +15,10 @@ from cds_service.chart.medications import Taking
 from cds_service.chart.orders import Change
 from cds_service.chart.regimen_change import LOOK_BACK_DAYS, RegimenChange, Step
 from cds_service.rules.case import Case
-from cds_service.rules.criteria.registry import MEDICATIONS, criterion
+from cds_service.rules.criteria.registry import MEDICATIONS, ValueSetName, criterion
 from cds_service.rules.criteria.words import DOSE_LENGTH, cut, milligrams_a_day
 
+_NO_LIMIT = Decimal("Infinity")
 _VALUES = {"before": DOSE_LENGTH, "after": DOSE_LENGTH, "exposure": 20}
 
 
@@ -98,8 +99,8 @@ def fell_abruptly(
     step_percent: Decimal,
     step_days: int,
     stop_above_mg: Decimal,
-    fall_mg: Decimal,
     fall_percent: Decimal,
+    fall_mg: Decimal = _NO_LIMIT,
 ) -> Answer:
     """The regimen stops or falls abruptly, and not by a taper.
 
@@ -224,3 +225,12 @@ def is_covered_by_intrathecal(case: Case, fall_percent: Decimal) -> Answer:
     if before - after <= before * fall_percent / 100:
         return yes("intrathecal maintenance runs on", *(use.ref for use in runs))
     return no("the oral dose falls by more than intrathecal maintenance covers")
+
+
+@criterion(reads=(MEDICATIONS,))
+def is_taken_with(case: Case, of: ValueSetName) -> Answer:
+    """A drug of a value set is taken besides."""
+    partners = case.chart.partners(of)
+    if partners:
+        return yes(f"with {partners[0].ingredient}", *(each.use.ref for each in partners))
+    return no("none of them is taken")

@@ -1,0 +1,236 @@
+"""The page of one rule: every condition, number, word and case of it, in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cds_service.cards import suggestions
+from cds_service.chart.orders import Change
+from cds_service.documentation.conditions import Conditions, first_line
+from cds_service.documentation.markdown import plain, with_gaps
+from cds_service.documentation.material import Material, read_material
+from cds_service.documentation.pages import make_pages
+from cds_service.documentation.value_sets import codes_by_system
+from cds_service.documentation.words import (
+    CHANGES,
+    OFFERS,
+    ORIGINS,
+    STRENGTHS,
+    SYSTEMS,
+    number,
+    quantity,
+)
+from cds_service.fhir.terminology import CodeRow, CodeRule, Part, Terminology, ValueSet
+from cds_service.rules.criteria.registry import ValueSetName, all_criteria
+from cds_service.rules.offers import OFFER_KINDS, OPTIONAL_ARGUMENTS
+from cds_service.rules.rulebook import Rulebook, load_rulebook
+from cds_service.rules.schema import Rule
+
+RULEBOOK = Path(__file__).parents[3] / "hooks" / "spasticity"
+RULES = sorted(path.stem for path in (RULEBOOK / "rules").rglob("*.yaml"))
+each_rule = pytest.mark.parametrize("name", RULES)
+
+
+def conditions_of(rule: Rule, material: Material) -> str:
+    """Every condition of the rule, as its page words them."""
+    writer = Conditions(material.rulebook, rule.id)
+    file = material.rule_files[rule.id]
+    blocks = writer.blocks(rule.when, file)
+    for grade, entry in zip(rule.grades, file["grades"], strict=True):
+        blocks += writer.blocks(grade.when, entry)
+    return "\n".join(line for block in blocks for line in block)
+
+
+# --- conditions -----------------------------------------------------------------------------------
+
+
+def test_every_criterion_says_in_a_sentence_what_it_asks(rulebook: Rulebook) -> None:
+    wordless = [
+        name
+        for name, criterion in all_criteria().items()
+        if not re.fullmatch(r"[A-Za-z].*\w.*\.", first_line(criterion))
+    ]
+    assert wordless == []
+
+
+@each_rule
+def test_every_criterion_stands_on_the_page_with_its_arguments(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    page = pages[f"{name}.md"]
+    rule = material.rulebook.rules[name]
+    for line in conditions_of(rule, material).splitlines():
+        assert line in page
+    for call in rule.calls():
+        opening = re.split(r"a value set|a limit|some |a datum|a share", first_line(call.criterion))
+        assert opening[0].rstrip(". ") in page, call.criterion.name
+        for argument, kind in call.criterion.parameters.items():
+            value = call.arguments.get(argument)
+            if kind is ValueSetName and value is not None:
+                assert f"(value-sets.md#{value})" in page, call.criterion.name
+            elif isinstance(value, Decimal | int):
+                assert f"**{number(value, '')}" in page, call.criterion.name
+
+
+@each_rule
+def test_every_parameter_shows_value_origin_meaning_and_how_to_change_it(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    page = pages[f"{name}.md"]
+    parameters = material.rulebook.rules[name].parameters
+    assert (f"[rules.parameters.{name}]" in page) is bool(parameters)
+    for parameter in parameters.values():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{parameter.name}` |"))
+        assert quantity(parameter) in row
+        assert ORIGINS[parameter.origin] in row
+        assert plain(parameter.meaning) in row
+        assert re.search(rf"^{parameter.name} = ", page, re.MULTILINE)
+
+
+def test_what_awaits_a_pharmacist_is_marked_wherever_it_stands(
+    pages: Mapping[str, str], material: Material
+) -> None:
+    """On its own page and on those of rules that borrow it, and nothing else is."""
+    used = re.compile(r"\(`([a-z0-9_]+)`(?: of \[`([a-z0-9-]+)`\]\([^)]*\))?, ([^)]+)\)")
+    seen = 0
+    for name, rule in material.rulebook.rules.items():
+        for parameter_name, owner, mark in used.findall(pages[f"{name}.md"]):
+            parameter = material.rulebook.rules[owner or rule.id].parameters[parameter_name]
+            wanted = "[proposed]" if parameter.origin == "proposed" else parameter.origin
+            assert mark == wanted, f"{name}: {parameter_name}"
+            seen += 1
+        for parameter in rule.parameters.values():
+            if parameter.origin == "proposed":
+                row = f"| `{parameter.name}` | "
+                lines = [line for line in pages[f"{name}.md"].splitlines() if line.startswith(row)]
+                assert len(lines) == 1
+                assert "proposed, to be confirmed by a pharmacist" in lines[0]
+    assert seen > 0
+
+
+def test_a_site_sees_its_own_numbers() -> None:
+    rulebook = load_rulebook(RULEBOOK, {"baclofen-dose-above-60": {"limit_mg": 55}})
+    page = make_pages(read_material(rulebook, RULEBOOK))["baclofen-dose-above-60.md"]
+    assert "lies above **55 mg/day** (`limit_mg`, literature)" in page
+    assert "| `limit_mg` | 55 mg/day |" in page
+
+
+def test_numbers_are_spelt_with_their_units() -> None:
+    shown = [
+        number(Decimal(value), unit) for value, unit in [("14", "d"), ("1", "d"), ("1.40", "")]
+    ]
+    assert shown == ["14 days", "1 day", "1.4"]
+    assert number("warning", "") == "warning"
+
+
+# --- words, suggestions, other rules --------------------------------------------------------------
+
+
+@each_rule
+def test_the_words_of_every_card_stand_on_the_page(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    page = pages[f"{name}.md"]
+    for grade in material.rulebook.rules[name].grades:
+        assert plain(with_gaps(grade.wording.summary)) in page
+        for line in with_gaps(grade.wording.detail).splitlines():
+            assert line.strip() in page
+        for offer in grade.offers:
+            assert f"“{plain(with_gaps(offer.label))}”: " in page
+
+
+@each_rule
+def test_sources_reasons_and_review_stand_on_the_page(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    page = pages[f"{name}.md"]
+    rule = material.rulebook.rules[name]
+    assert f"last reviewed {rule.last_reviewed}" in page
+    assert plain(rule.sentence) in page
+    for citation in rule.citations:
+        assert plain(citation.source.label) in page
+        assert f"]({citation.source.url})" in page or citation.source.url is None
+        assert STRENGTHS[citation.strength] in page
+    for code in rule.override_reasons:
+        assert f"- {code}: {plain(material.rulebook.override_reasons[code].display)}" in page
+    for each in rule.not_covered:
+        assert f"- {plain(each)}" in page
+    for statement in rule.statements:
+        assert f"[{statement}](statements.md#{statement.lower()})" in page
+
+
+@each_rule
+def test_other_rules_that_hide_it_or_share_its_card_are_named(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    rule = material.rulebook.rules[name]
+    section = pages[f"{name}.md"].partition("## Together with other rules")[2].partition("\n## ")[0]
+    partners = {
+        other for merge in material.rulebook.merges if name in merge.rules for other in merge.rules
+    }
+    hidden = {other.id for other in material.rulebook.rules.values() if name in other.swallowed_by}
+    linked = set(re.findall(r"\(([a-z0-9-]+)\.md\)", section))
+    assert linked == (set(rule.swallowed_by) | partners | hidden) - {name}
+
+
+@each_rule
+def test_every_case_that_names_the_rule_is_a_row(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    page = pages[f"{name}.md"]
+    for case in material.cases:
+        if name in case.rules:
+            assert f"| {plain(case.id)} | {plain(case.title)} | " in page
+
+
+def test_without_cases_there_is_no_section_of_cases(rulebook: Rulebook) -> None:
+    """As in an installed package."""
+    pages = make_pages(read_material(rulebook, RULEBOOK))
+    assert not any("## Cases" in page for page in pages.values())
+
+
+def test_every_word_of_the_rulebook_has_words_for_the_page() -> None:
+    assert OFFERS.keys() == OFFER_KINDS.keys()
+    assert CHANGES.keys() == set(Change)
+    for kind, arguments in OFFER_KINDS.items():
+        named = set(re.findall(r"\{(\w+)\}", OFFERS[kind]))
+        assert named <= arguments.keys(), kind
+        assert arguments.keys() - OPTIONAL_ARGUMENTS - named <= {"lowest_mg"}, kind
+
+
+def test_the_label_start_is_the_one_that_is_offered() -> None:
+    words = OFFERS["baclofen-label-start"]
+    assert f"{suggestions._START_MG} mg three times daily" in words
+    assert suggestions._START_TIMES == 3
+    assert f"twice daily from {suggestions._OLDER} years" in words
+    assert f"once daily at an eGFR below {suggestions._REDUCED_EGFR}" in words
+
+
+# --- value sets -----------------------------------------------------------------------------------
+
+
+@each_rule
+def test_the_value_sets_of_a_rule_are_listed_with_their_codes(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    page = pages[f"{name}.md"]
+    terminology = material.rulebook.vocabulary.terminology
+    for used in re.findall(r"\]\(value-sets\.md#([a-z0-9-]+)\)", page):
+        row = next(line for line in page.splitlines() if line.startswith(f"| [`{used}`]"))
+        assert plain(terminology.value_sets[used].title) in row
+        for system, count in codes_by_system(used, terminology).items():
+            assert f"{SYSTEMS[system]} {count}" in row
+
+
+def test_a_code_below_a_listed_chapter_is_counted() -> None:
+    """A list holds N18 with all below; the set wants two codes of it."""
+    system = "http://hl7.org/fhir/sid/icd-10"
+    row = CodeRow("ckd", system, "N18", is_prefix=True, display="chronic kidney disease")
+    part = Part(frozenset({"ckd"}), only_codes=(CodeRule(system, ("N184", "N185")),))
+    terminology = Terminology((row,), {"late": ValueSet("late", "late", (part,))})
+    assert codes_by_system("late", terminology) == {system: 2}
