@@ -18,6 +18,7 @@ from cds_service.fhir.elements import CodeableConcept, Quantity, Ratio, as_list
 from cds_service.fhir.units import Dimension
 
 HOURS_A_DAY = Decimal(24)
+_NO_DOSE_REACHES_MG = Decimal(10) ** 9
 
 # Timing codes of HL7 (GTSAbbreviation) with the doses they mean on one day.
 # Source: https://terminology.hl7.org/CodeSystem-v3-GTSAbbreviation.html
@@ -184,7 +185,10 @@ def _instruction(dosage: Dosage, strength: Strength | None) -> Instruction:
     single, daily_rate, in_milligrams, problem = _amount(dosage.doses, strength)
     per_day = _doses_a_day(dosage.timing, repeat)
     given_once = repeat.count == 1
-    daily = guarded(_daily(dosage, repeat, single, daily_rate, per_day, given_once=given_once))
+    daily = _daily(dosage, repeat, single, daily_rate, per_day, given_once=given_once)
+    if any(abs(each) > _NO_DOSE_REACHES_MG for each in (single, daily) if each is not None):
+        single, daily, problem = None, None, "the amount or how often it is taken cannot be right"
+    daily = guarded(daily)
     if daily is None and problem is None:
         problem = (
             "as needed, without interval or maximum"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,7 +36,7 @@ from cds_service.chart.services import (
 )
 from cds_service.fhir.dates import When
 from cds_service.fhir.drug_records import DrugHead
-from cds_service.fhir.reading import Obtained, SetAside
+from cds_service.fhir.reading import CANNOT_BE_READ, Obtained, SetAside
 from cds_service.fhir.records import (
     AllergyIntolerance,
     Condition,
@@ -58,6 +59,8 @@ DRUG_LISTS = (
     "MedicationDispense",
 )
 """The resource types a medication list may arrive as."""
+
+_log = logging.getLogger(__name__)
 
 ReadRecord = TypeVar("ReadRecord", bound=Record)
 Fact = TypeVar("Fact")
@@ -161,6 +164,15 @@ class PatientRecord:
                         SetAside("", record.resourceType, record.ref, "lies in the future")
                     )
                     continue
+                except Exception as error:  # noqa: BLE001 - one resource must not cost the others
+                    _log.error(
+                        "resource failed",
+                        extra={"type": record.resourceType, "fault": type(error).__name__},
+                    )
+                    self.set_aside.append(
+                        SetAside("", record.resourceType, record.ref, CANNOT_BE_READ)
+                    )
+                    continue
                 if fact is not None:
                     found.append(fact)
         return tuple(found)
@@ -183,7 +195,7 @@ class PatientRecord:
     def has_unreadable(self, *resource_types: str) -> bool:
         """Whether a resource of one of the types could not be read at all."""
         return any(
-            each.resource_type in resource_types and each.reason == "cannot be read"
+            each.resource_type in resource_types and each.reason == CANNOT_BE_READ
             for each in self.set_aside
         )
 

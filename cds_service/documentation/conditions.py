@@ -30,10 +30,10 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "gap_days": ("some days",),
     "hours": ("some hours",),
     "datum": ("a datum",),
-    "fall_percent": ("a share",),
 }
 """Argument -> the words of a criterion's sentence that its value takes the place of."""
-_PLACES_OF_NUMBERS = ("a limit in mg", "a limit")
+_PLACES_OF_NUMBERS = ("a limit in micrograms a day", "a limit in mg", "a limit")
+_PLACES_OF_SHARES = ("a share",)
 _PLACES_OF_VALUE_SETS = ("a value set",)
 _MOST_IN_A_LINE = 2
 
@@ -119,6 +119,8 @@ class Conditions:
 def _places(name: str, kind: object) -> tuple[str, ...]:
     if kind is ValueSetName:
         return _PLACES_OF_VALUE_SETS
+    if name.endswith("percent"):
+        return _PLACES_OF_SHARES
     return _PLACES.get(name, _PLACES_OF_NUMBERS if kind is Decimal else ())
 
 
@@ -133,7 +135,7 @@ def _filled(sentence: str, places: tuple[str, ...], value: str) -> str | None:
 
 def first_line(criterion: Criterion) -> str:
     """The sentence that says what a criterion asks."""
-    return criterion.summary.partition("\n")[0].strip()
+    return criterion.summary.partition("\n")[0].strip().replace("``", "`")
 
 
 def explanations(criteria: Iterator[Criterion]) -> list[str]:

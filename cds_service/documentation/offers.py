@@ -41,7 +41,7 @@ def _deed(offer: Offer, written: Written, conditions: Conditions) -> str:
         name: _argument(name, written[name], value, conditions)
         for name, value in offer.arguments.items()
     }
-    text = OFFERS[offer.kind].format_map(values)
+    text = OFFERS.get(offer.kind, offer.kind).format_map(values)
     if "code" in offer.arguments:
         text += f" ({_coding(offer.arguments)})"
     if "note" in offer.arguments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cds_service.chart.intrathecal import ORDER_KINDS
 from cds_service.chart.orders import Change
 from cds_service.documentation.conditions import value_set_link
 from cds_service.documentation.markdown import bullets, plain, table
@@ -11,6 +12,7 @@ from cds_service.documentation.words import CHANGES, MODES, number, service_kind
 from cds_service.rules.schema import Rule, Rulebook
 
 _PATIENT_VIEW = "patient-view"
+_MEDICATION_PRESCRIBE = "medication-prescribe"
 
 
 def short_subject(rule: Rule, rulebook: Rulebook) -> str:
@@ -48,7 +50,7 @@ def _facts(rule: Rule, rulebook: Rulebook) -> Iterator[str]:
         yield f"Each draft order for: {_service(rulebook, name)}."
     if subject.partner is not None:
         yield from _partner_facts(rule, rulebook)
-    if rule.in_patient_view:
+    if rule.in_patient_view and subject.about != "patient":
         yield (
             "Also each active prescription when the chart is opened; then only warnings and "
             "critical findings are shown."
@@ -62,12 +64,15 @@ def _drug(rule: Rule, rulebook: Rulebook) -> str:
 def _partner_facts(rule: Rule, rulebook: Rulebook) -> Iterator[str]:
     subject = rule.subject
     partner = value_set_link(rulebook, subject.partner or "")
+    if subject.about != "pair":
+        yield f"Also where only a drug of the set {partner} is drafted, and this one is taken."
+        return
     yield (
         f"Together with each drug of the set {partner} that is taken, on hold or drafted: one "
         "finding for each such drug."
     )
     if subject.drug is not None:
-        yield "It also speaks when only the other drug is drafted and this one is taken already."
+        yield "It also speaks where only the other drug is drafted, and this one is taken."
     if subject.partner_by_any_route:
         yield "The other drug counts by any route; the set says which forms are meant."
     else:
@@ -97,18 +102,28 @@ def change_block(rule: Rule) -> list[str]:
         return ["No order is needed."]
     if rule.subject.drug is None:
         return ["Every such order is judged as a new one."]
+    changes = dict(rule.changes)
+    if rule.subject.about == "change":
+        # Only an order that is no drug counts as new here: one that ends the therapy.
+        changes.pop(Change.NEW, None)
     asked = [each for each in Change if each is not Change.REVIEW or rule.in_patient_view]
     return table(
         ["change of therapy", "the rule speaks"],
-        [[CHANGES[change], MODES[rule.changes.get(change)]] for change in asked],
+        [[CHANGES[change], MODES[changes.get(change)]] for change in asked],
     )
 
 
 def services_line(rule: Rule, rulebook: Rulebook) -> str:
     """The hooks at which the rule is asked."""
-    hooks = [
-        service.hook
-        for service in rulebook.services.values()
-        if service.hook != _PATIENT_VIEW or rule.in_patient_view
-    ]
+    services = rulebook.services.values()
+    hooks = [service.hook for service in services if _is_asked_at(rule, service.hook)]
     return f"Asked at: {', '.join(dict.fromkeys(hooks))}."
+
+
+def _is_asked_at(rule: Rule, hook: str) -> bool:
+    if hook == _PATIENT_VIEW:
+        return rule.in_patient_view
+    if hook == _MEDICATION_PRESCRIBE and rule.subject.services:
+        # Only drugs are drafted there.
+        return rule.subject.drug is not None or bool(rule.subject.services & ORDER_KINDS)
+    return True

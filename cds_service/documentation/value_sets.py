@@ -38,6 +38,7 @@ def codes_by_system(name: str, terminology: Terminology) -> Mapping[str, int]:
         entry
         for part in terminology.value_sets[name].parts
         for row in terminology.rows
+        if row.concept in part.concepts
         for entry in _entries(part, row)
     }
     counted = Counter(system for system, _ in codes)

@@ -65,6 +65,7 @@ OFFERS: Mapping[str, str] = {
     "daily from 65 years, once daily at an eGFR below 60",
     "previous-dose": "change the draft back to the dose of the order that it replaces",
     "remove": "remove the draft; never a drug that is taken already",
+    "reenter": "remove the draft, so that its dose is entered again",
     "order": "draft beside it: “{text}”",
     "remove-and-order": "remove the draft and draft in its place: “{text}”",
     "taper": "keep the order and lower it step by step: {step_mg} a step down to 20 mg/day, "

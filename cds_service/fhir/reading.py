@@ -74,6 +74,10 @@ READ_TYPES: dict[str, tuple[type[Record], type[Record]]] = {
 """Resource type -> its record and, for when the body cannot be read, its head."""
 
 
+CANNOT_BE_READ = "cannot be read"
+"""Why a resource was set aside whole; rules that read its type cannot say *no*."""
+
+
 class Obtained(StrEnum):
     """What became of one query for the chart."""
 
@@ -246,7 +250,7 @@ def _read_one(
     ref = f"{name}/{kind.id}" if isinstance(kind.id, str) and kind.id else (full_url or "")
     record = decode_record(name, raw)
     if record is None:
-        set_aside.append(SetAside(origin, name, ref, "cannot be read"))
+        set_aside.append(SetAside(origin, name, ref, CANNOT_BE_READ))
         return None
     if record.damaged:
         set_aside.append(SetAside(origin, name, ref, "details cannot be read"))

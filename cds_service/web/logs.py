@@ -28,6 +28,9 @@ ALLOWED = (
     "hookInstance",
     "notes",
     "rulebook",
+    "rule",
+    "fault",
+    "type",
 )
 """Members of a line beside time, level, event and failure. ``hookInstance`` only as a UUID,
 ``service`` and ``hook`` only as the rulebook has them, ``code`` and ``notes`` fixed words."""

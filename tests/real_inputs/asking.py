@@ -1,7 +1,7 @@
 """The service, asked over HTTP on a day of our choice; whatever it answers must be sound.
 
-Every call here refuses what no input may cause: a failure of the server, an error that is no
-OperationOutcome, a rule that broke, an answer against the rules of CDS Hooks.
+What no input may cause is collected as a problem of the service: a failure of the server, an
+error that is no OperationOutcome, a rule that broke, an answer against the rules of CDS Hooks.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ class Answered:
     findings: tuple[Found, ...] = ()
     errors: tuple[str, ...] = ()
     """Code and field of each issue of a refusal."""
-    body: Json = field(default_factory=dict)
 
 
 class _Faults(logging.Handler):
-    """Keeps what the service logs as an error."""
+    """Takes note of what the service logs as an error."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: list[str]) -> None:
         super().__init__(logging.ERROR)
-        self.seen: list[str] = []
+        self.seen = seen
 
     def emit(self, record: logging.LogRecord) -> None:
-        rule, fault = (record.__dict__.get(name, "") for name in ("rule", "fault"))
-        self.seen.append(f"{record.getMessage()} {rule} {fault} {record.exc_info or ''}".strip())
+        """One line: the event, and the rule and kind of fault where they are told."""
+        details = (record.__dict__.get(name, "") for name in ("rule", "fault"))
+        self.seen.append(" ".join(filter(None, ["logged:", record.getMessage(), *details])))
 
 
 @dataclass(slots=True)
@@ -69,35 +69,33 @@ class Service:
     """One application whose clock stands where it is put."""
 
     moment: Moment = TODAY
+    problems: list[str] = field(default_factory=list)
+    """What was wrong with the answers since it was last cleared."""
     http: FlaskClient = field(init=False)
     templates: Mapping[str, Mapping[str, str]] = field(init=False)
-    faults: _Faults = field(default_factory=_Faults)
 
     def __post_init__(self) -> None:
         self.http = create_app(clock=lambda: self.moment.now).test_client()
         listed = self.http.get("/cds-services").get_json()["services"]
         self.templates = {one["id"]: one.get("prefetch", {}) for one in listed}
-        logging.getLogger("cds_service").addHandler(self.faults)
+        logging.getLogger("cds_service").addHandler(_Faults(self.problems))
 
     def post(self, hook: str, body: bytes, moment: Moment = TODAY) -> Answered:
         """Post a body to the service of a hook, and judge what holds for every answer."""
         self.moment = moment
-        self.faults.seen.clear()
         response = self.http.post(
             f"/cds-services/{SERVICES[hook]}", data=body, content_type="application/json"
         )
-        assert not self.faults.seen, f"the service failed inside: {self.faults.seen}"
         if response.status_code != 200:
-            return Answered(response.status_code, errors=_errors(response.get_json()))
+            outcome = response.get_json()
+            self.problems += _problems_of_refusal(response.status_code, outcome)
+            return Answered(response.status_code, errors=_errors(outcome))
         answer = read_answer(response)
         request = with_a_bundle(json.loads(body))
-        problems = problems_of_answer(answer, request)
-        problems += problems_of_offers(answer, request, set())
-        assert not problems, "\n".join(problems)
-        found = [
-            Found(one["indicator"], one["rule"], one["reason"]) for one in findings_of(answer)
-        ]
-        return Answered(200, tuple(sorted(found, key=_as_read)), body=answer)
+        self.problems += problems_of_answer(answer, request)
+        self.problems += problems_of_offers(answer, request, set())
+        found = [Found(one["indicator"], one["rule"], one["reason"]) for one in findings_of(answer)]
+        return Answered(200, tuple(sorted(found, key=_as_read)))
 
     def ask(
         self, hook: str, patient_id: str, prefetch: bytes, orders: list[Json], moment: Moment
@@ -152,14 +150,25 @@ def _as_read(found: Found) -> tuple[int, str, str]:
     return order.index(found.indicator), found.rule, found.reason
 
 
-def _errors(outcome: Json) -> tuple[str, ...]:
-    """The issues of an OperationOutcome, after a check that it is one."""
-    assert outcome["resourceType"] == "OperationOutcome"
-    assert outcome["issue"]
-    errors = []
+def _problems_of_refusal(status: int, outcome: Json) -> list[str]:
+    """A refusal is the client's fault, and an OperationOutcome that says what to do."""
+    problems = []
+    if status >= 500:
+        problems.append(f"HTTP {status}")
+    if outcome.get("resourceType") != "OperationOutcome" or not outcome.get("issue"):
+        return [*problems, f"HTTP {status} without an OperationOutcome"]
     for issue in outcome["issue"]:
-        assert issue["severity"] in ("error", "fatal")
-        assert issue["code"]
-        assert issue["details"]["text"].strip()
-        errors.append(" ".join([issue["diagnostics"], *issue.get("expression", [])]))
-    return tuple(sorted(errors))
+        told = issue.get("code") and issue.get("details", {}).get("text", "").strip()
+        if not told or issue.get("severity") not in ("error", "fatal"):
+            problems.append(f"an issue that tells nothing: {issue}")
+    return problems
+
+
+def _errors(outcome: Json) -> tuple[str, ...]:
+    """Code and field of each issue."""
+    return tuple(
+        sorted(
+            " ".join([issue.get("diagnostics", ""), *issue.get("expression", [])])
+            for issue in outcome.get("issue", [])
+        )
+    )

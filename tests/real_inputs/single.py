@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.real_inputs.asking import Found, prefetch_of, service
-from tests.real_inputs.drafts import BACLOFEN_15, TIZANIDINE_12, drafts
+from tests.real_inputs.drafts import BACLOFEN_15, PUMP, TIZANIDINE_12, drafts
 from tests.real_inputs.inputs import TODAY, PatientChart, content
 from tests.real_inputs.tables import Entry, as_printed, plain_rows
 from tests.vignettes.fhir_json import Json
@@ -38,7 +38,7 @@ def answers_beside(name: str) -> Entry:
     alone = PatientChart(name, "R4", _WOMAN, (_WOMAN, found))
     moment = alone.last_entry or TODAY
     drafted = list(drafts("R4", EMPTY.patient_id, moment).items())
-    ours = [order for drug, order in drafted if drug in (BACLOFEN_15, TIZANIDINE_12)]
+    ours = [order for drug, order in drafted if drug in (BACLOFEN_15, TIZANIDINE_12, PUMP)]
     for number, order in enumerate(ours, start=1):
         order["id"] = f"drafted-{number}"
     without = _ask(None, ours, moment)

@@ -34,9 +34,7 @@ def order_hook(chart: PatientChart) -> str:
 
 def findings_of(chart: PatientChart, hook: str, orders: list[Json], moment: Moment) -> list[Found]:
     """The findings of one call about a patient."""
-    answered = service().ask(
-        hook, chart.patient_id, prefetch_of(chart, hook), orders, moment
-    )
+    answered = service().ask(hook, chart.patient_id, prefetch_of(chart, hook), orders, moment)
     assert answered.status == 200, f"HTTP {answered.status}: {answered.errors}"
     return list(answered.findings)
 
@@ -68,9 +66,7 @@ def _rows(found: dict[str, list[Found]]) -> list[Row]:
         when = ALWAYS if fresh is None or one in fresh else TODAY_ONLY
         rows.append([one.indicator, one.rule, when, one.reason])
     rows += [
-        [one.indicator, one.rule, FRESH_ONLY, one.reason]
-        for one in fresh or []
-        if one not in today
+        [one.indicator, one.rule, FRESH_ONLY, one.reason] for one in fresh or [] if one not in today
     ]
     return rows
 
@@ -80,7 +76,7 @@ def plain_rows(found: Iterable[Found]) -> list[Row]:
     reasons: dict[tuple[str, str], list[str]] = {}
     for one in found:
         reasons.setdefault((one.indicator, one.rule), []).append(one.reason)
-    return [[*key, "; ".join(each)] for key, each in reasons.items()]
+    return [[*key, "; ".join(dict.fromkeys(each))] for key, each in reasons.items()]
 
 
 # --- who it is, from the data alone ---------------------------------------------------------------
@@ -137,7 +133,8 @@ def _printed(concept: Any, chart: PatientChart) -> str:
             (
                 one
                 for one in holders
-                if one["resourceType"] == "Medication" and str(one.get("id", "")).lstrip("#") == name
+                if one["resourceType"] == "Medication"
+                and str(one.get("id", "")).lstrip("#") == name
             ),
             {},
         )

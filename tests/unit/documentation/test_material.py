@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ STATEMENT = """
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "value_sets.yaml").write_text("[]\n", encoding="utf-8")
     return tmp_path
 
@@ -71,8 +70,8 @@ def test_a_file_that_is_no_list_of_cases_holds_none(folder: Path, rulebook: Rule
         encoding="utf-8",
     )
     one, two = read_material(rulebook, folder, cases).cases
-    assert (one.id, len(one.calls), one.rules) == ("A1", 1, {"some-rule"})
-    assert (two.id, len(two.calls), two.rules) == ("A2", 2, {"some-rule", "r"})
+    assert (one.id, len(one.calls), one.rules) == ("A1", 1, frozenset({"some-rule"}))
+    assert (two.id, len(two.calls), two.rules) == ("A2", 2, frozenset({"some-rule", "r"}))
 
 
 def test_a_case_file_that_cannot_be_read_is_named(folder: Path, rulebook: Rulebook) -> None:

@@ -1,0 +1,447 @@
+"""A rulebook with a fault never starts: each is named by file and field, all of them at once.
+
+Every case copies the rulebook, breaks one thing in it and loads it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from cds_service.errors import RulebookError
+from cds_service.rules.rulebook import load_rulebook
+
+RULEBOOK = Path(__file__).parents[2] / "hooks" / "spasticity"
+
+ABOVE_60 = "rules/dose/baclofen-dose-above-60.yaml"
+START = "rules/dose/baclofen-high-starting-dose.yaml"
+ABOVE_36 = "rules/dose/tizanidine-dose-above-36.yaml"
+INDICATION = "rules/indication/baclofen-unestablished-indication.yaml"
+CYP1A2 = "rules/interaction/tizanidine-strong-cyp1a2-inhibitor.yaml"
+WITHDRAWAL = "rules/withdrawal/baclofen-abrupt-withdrawal.yaml"
+SPLINT = "rules/functional/functional-dystonia-splint.yaml"
+INFECTION = "rules/procedure/pump-infection.yaml"
+MISSING = "rules/missing-data/missing-data.yaml"
+
+Edit = Callable[[Path], None]
+Site = Mapping[str, Mapping[str, object]]
+
+
+def change(file: str, old: str, new: str) -> Edit:
+    """Replace the first text that fits a pattern."""
+
+    def edit(folder: Path) -> None:
+        path = folder / file
+        text = path.read_text("utf-8")
+        changed = re.sub(old, new, text, count=1, flags=re.MULTILINE)
+        assert changed != text, f"{file} holds no {old}: bring this test up to date"
+        path.write_text(changed, encoding="utf-8")
+
+    return edit
+
+
+def add(file: str, text: str) -> Edit:
+    """Append a text to a file, which may be new."""
+
+    def edit(folder: Path) -> None:
+        with (folder / file).open("a", encoding="utf-8") as stream:
+            stream.write(text)
+
+    return edit
+
+
+def both(*edits: Edit) -> Edit:
+    """Several changes after each other."""
+
+    def edit(folder: Path) -> None:
+        for each in edits:
+            each(folder)
+
+    return edit
+
+
+def remove(file: str) -> Edit:
+    """Take a file away."""
+    return lambda folder: (folder / file).unlink()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return shutil.copytree(RULEBOOK, tmp_path / "spasticity")
+
+
+def problems_of(folder: Path, site: Site | None = None) -> tuple[str, ...]:
+    with pytest.raises(RulebookError) as raised:
+        load_rulebook(folder, site)
+    return raised.value.problems
+
+
+def test_the_copy_itself_is_without_fault(folder: Path) -> None:
+    assert load_rulebook(folder).rules
+
+
+CASES: dict[str, tuple[Edit, str]] = {
+    # --- conditions
+    "unknown criterion": (
+        change(ABOVE_60, r"daily_dose_above:", "daily_dose_over:"),
+        f"{ABOVE_60}: grades[0].all: daily_dose_over",
+    ),
+    "unknown argument": (
+        change(ABOVE_60, r"\{limit: \$limit_mg\}", "{limit: $limit_mg, unit: mg}"),
+        f"{ABOVE_60}: grades[0].all.daily_dose_above.unit: ",
+    ),
+    "missing argument": (
+        change(ABOVE_60, r"\{daily_dose_above: .*\}$", "daily_dose_above"),
+        f"{ABOVE_60}: grades[0].all.daily_dose_above: needs the argument limit",
+    ),
+    "argument of a wrong type": (
+        change(ABOVE_60, r"\{limit: \$limit_mg\}", "{limit: sixty}"),
+        f"{ABOVE_60}: grades[0].all.daily_dose_above.limit: ",
+    ),
+    "conditions three levels deep": (
+        change(ABOVE_60, r"- (\{daily_dose_above: .*\})$", r"- any: [{all: [\1]}]"),
+        f"{ABOVE_60}: grades[0].all.any.all: ",
+    ),
+    "unknown parameter": (
+        change(ABOVE_60, r"limit: \$limit_mg", "limit: $limit"),
+        f"{ABOVE_60}: grades[0].all.daily_dose_above.limit: $limit is no parameter",
+    ),
+    "unknown value set as an argument": (
+        change(INDICATION, r"of: stroke", "of: stroek"),
+        f"{INDICATION}: grades[0].any.lasting_diagnosis.of: stroek",
+    ),
+    "unknown value set as the drug": (
+        change(ABOVE_60, r"drug: baclofen,", "drug: baclofn,"),
+        f"{ABOVE_60}: about.drug: baclofn",
+    ),
+    "unknown value set as the partner": (
+        change(CYP1A2, r"partner: .*$", "partner: nothing"),
+        f"{CYP1A2}: about.partner: nothing",
+    ),
+    "pair without a partner": (
+        change(CYP1A2, r"^  partner: .*\n", ""),
+        f"{CYP1A2}: about.partner: ",
+    ),
+    "unknown route": (
+        change(ABOVE_60, r"routes: \[oral\]", "routes: [orally]"),
+        f"{ABOVE_60}: about.routes: orally",
+    ),
+    "unknown kind of order": (
+        change(INFECTION, r"services: \[pump-implant", "services: [pump"),
+        f"{INFECTION}: about.services: pump",
+    ),
+    "unknown change of therapy": (
+        change(ABOVE_60, r"new: full", "newly: full"),
+        f"{ABOVE_60}: changes.newly: ",
+    ),
+    "change of a grade that the rule does not answer": (
+        change(START, r"- indicator: critical", "- indicator: critical\n    changes: [stop]"),
+        f"{START}: grades[0].changes: stop",
+    ),
+    # --- what every rule has
+    "unknown source": (
+        change(ABOVE_60, r"id: ontario-hta-2005", "id: hearsay"),
+        f"{ABOVE_60}: sources[0].id: hearsay",
+    ),
+    "no source": (
+        change(ABOVE_60, r"^sources:\n(?:  .*\n)+", ""),
+        f"{ABOVE_60}: sources: ",
+    ),
+    "unknown strength": (
+        change(ABOVE_60, r"strength: literature", "strength: good"),
+        f"{ABOVE_60}: sources[0].strength: ",
+    ),
+    "no review date": (
+        change(ABOVE_60, r"^last_reviewed: .*\n", ""),
+        f"{ABOVE_60}: last_reviewed: ",
+    ),
+    "no grades": (
+        change(ABOVE_60, r"^grades:\n(?:  .*\n)+", ""),
+        f"{ABOVE_60}: grades: ",
+    ),
+    "no override reasons": (
+        change(ABOVE_60, r"^override_reasons: .*\n", ""),
+        f"{ABOVE_60}: override_reasons: ",
+    ),
+    "unknown override reason": (
+        change(ABOVE_60, r"override_reasons: \[", "override_reasons: [OV-99, "),
+        f"{ABOVE_60}: override_reasons: OV-99",
+    ),
+    "too many override reasons": (
+        change(ABOVE_60, r"override_reasons: .*", "override_reasons: [OV-1, OV-2, OV-3, OV-4, OV-5, OV-6]"),
+        f"{ABOVE_60}: override_reasons: at most 5",
+    ),
+    "unknown topic": (change(ABOVE_60, r"topic: dose", "topic: doses"), f"{ABOVE_60}: topic: "),
+    "misspelt field": (
+        change(ABOVE_60, r"^override_reasons:", "overide_reasons:"),
+        f"{ABOVE_60}: overide_reasons: ",
+    ),
+    "id that is not the file's name": (
+        change(ABOVE_60, r"^id: .*", "id: baclofen-dose"),
+        f"{ABOVE_60}: id: must be the file's name",
+    ),
+    "two files of one name": (
+        add("rules/renal/baclofen-dose-above-60.yaml", "id: baclofen-dose-above-60\n"),
+        "rules/renal/baclofen-dose-above-60.yaml: id: ",
+    ),
+    # --- words
+    "summary that can reach 140 characters": (
+        change(ABOVE_60, r"(summary: \"Oral baclofen \{daily_dose\}: )", r"\1always and everywhere and also "),
+        f"{ABOVE_60}: summary: can reach ",
+    ),
+    "placeholder that is not given": (
+        change(ABOVE_60, r"\{daily_dose\}", "{single_dose}"),
+        f"{ABOVE_60}: summary: {{single_dose}}",
+    ),
+    "unpaired brace": (
+        change(ABOVE_60, r"\{daily_dose\}", "{daily_dose"),
+        f"{ABOVE_60}: summary: has an unpaired brace",
+    ),
+    "label with a placeholder that is not given": (
+        change(ABOVE_36, r"Start with \{dose\}", "Start with {amount}"),
+        f"{ABOVE_36}: grades[0].offers.label: {{amount}}",
+    ),
+    # --- suggestions
+    "offers without selection": (
+        change(START, r"^selection: .*\n", ""),
+        f"{START}: selection: ",
+    ),
+    "unknown kind of offer": (
+        change(START, r"kind: baclofen-label-start", "kind: baclofen-start"),
+        f"{START}: offers[0].kind: ",
+    ),
+    "offer without an argument it needs": (
+        change(ABOVE_36, r"amount_mg: 2, ", ""),
+        f"{ABOVE_36}: offers[0].amount_mg: ",
+    ),
+    "offer for a change that the rule does not answer": (
+        change(START, r"(kind: baclofen-label-start, )", r"\1changes: [stop], "),
+        f"{START}: offers[0].changes: stop",
+    ),
+    "code of an offer that is not held": (
+        change(SPLINT, r"code: \"306166004\"", 'code: "306166005"'),
+        f"{SPLINT}: offers[0].code: 306166005",
+    ),
+    "unquoted code of an offer": (
+        change(SPLINT, r"code: \"306166004\"", "code: 306166004"),
+        f"{SPLINT}: offers[0].code: ",
+    ),
+    # --- numbers
+    "parameter of a wrong type": (
+        change(ABOVE_60, r"value: 60", "value: sixty"),
+        f"{ABOVE_60}: parameters[0].value: must be a number",
+    ),
+    "parameter without an origin": (
+        change(ABOVE_60, r"origin: literature, ", ""),
+        f"{ABOVE_60}: parameters[0].origin: ",
+    ),
+    "parameter without a meaning": (
+        change(ABOVE_60, r", meaning: .*\}", "}"),
+        f"{ABOVE_60}: parameters[0].meaning: ",
+    ),
+    "parameter that stands twice": (
+        change(START, r"name: warning_above_mg", "name: label_start_mg"),
+        f"{START}: parameters[1].name: label_start_mg stands twice",
+    ),
+    "negative parameter": (
+        change(ABOVE_60, r"value: 60", "value: -60"),
+        f"{ABOVE_60}: parameters[0].value: must not be negative",
+    ),
+    "number outside the choices": (
+        change(INDICATION, r"value: warning", "value: 2"),
+        f"{INDICATION}: parameters[0].value: must be one of info, warning",
+    ),
+    # --- YAML and CSV
+    "key that stands twice": (
+        add(ABOVE_60, "title: Again\n"),
+        f"{ABOVE_60}: line ",
+    ),
+    "file that is no YAML": (add(ABOVE_60, "a: [\n"), f"{ABOVE_60}: line "),
+    "rule file that is a list": (
+        both(remove(ABOVE_60), add(ABOVE_60, "- a\n")),
+        f"{ABOVE_60}: must be a mapping",
+    ),
+    "unquoted row of a code list": (
+        change("codes/lab-inr.csv", r'^"http://loinc.org","([^"]+)"', r'http://loinc.org,"\1"'),
+        "codes/lab-inr.csv: line 2: every field must be quoted",
+    ),
+    "row of a code list that is too short": (
+        add("codes/lab-inr.csv", '"http://loinc.org","1-8"\n'),
+        "codes/lab-inr.csv: line ",
+    ),
+    "row of a code list without evidence": (
+        change("codes/lab-inr.csv", r',"[^"]+"$(?<!evidence")', ',""'),
+        "codes/lab-inr.csv: line 2: ",
+    ),
+    "code list with other columns": (
+        change("codes/lab-inr.csv", r'^"system","code"', '"code","system"'),
+        "codes/lab-inr.csv: line 1: ",
+    ),
+    "unquoted code of a value set": (
+        change("value_sets.yaml", r'codes: \["788908000"\]', "codes: [788908000]"),
+        "value_sets.yaml: functional-dystonia.parts[0].only_codes[0].codes: ",
+    ),
+    # --- value sets
+    "value set without codes": (
+        add("value_sets.yaml", "\n- name: none\n  title: none\n  parts: [{concepts: [baclofen], ingredients: [salt]}]\n"),
+        "value_sets.yaml: none: holds no codes",
+    ),
+    "value set of a code list that is not there": (
+        change("value_sets.yaml", r"concepts: \[functional-neurological-disorder\]", "concepts: [nothing]"),
+        "value_sets.yaml: functional-dystonia.parts[0].concepts: nothing",
+    ),
+    "value set unless a code list that is not there": (
+        change("value_sets.yaml", r"unless: \[[a-z0-9-]+", "unless: [nothing"),
+        "value_sets.yaml: ",
+    ),
+    "value set that reading a chart needs": (
+        change("value_sets.yaml", r"name: vitamin-k-antagonist", "name: warfarins"),
+        "value_sets.yaml: vitamin-k-antagonist: ",
+    ),
+    # --- services
+    "list that a criterion needs": (
+        change("services.yaml", r"allergies, procedures, devices", "allergies, devices"),
+        "rules/",
+    ),
+    "results that a criterion needs": (
+        change("services.yaml", r", laboratory, bodyMeasurements, vitalSigns\]", "]"),
+        "rules/",
+    ),
+    "unknown query": (
+        change("services.yaml", r"\[patient, conditions, ", "[patient, conditons, "),
+        "services.yaml: services[0].prefetch: conditons",
+    ),
+    "token that is not legal": (
+        change("services.yaml", r"\{\{context\.patientId\}\}", "{{context.patient}}"),
+        "services.yaml: queries[0].query: the token context.patient ",
+    ),
+    "search parameter that stands twice": (
+        change("services.yaml", r"(key: conditions.*_count=500)", r"\1&_count=600"),
+        "services.yaml: queries[1].query: the parameter _count stands twice",
+    ),
+    "filter by status": (
+        change("services.yaml", r"(key: conditions.*_count=500)", r"\1&clinical-status=active"),
+        "services.yaml: queries[1].query: must not filter by status",
+    ),
+    "search feature that few servers have": (
+        change("services.yaml", r"(key: medicationRequests.*_count=500)", r"\1&_include=MedicationRequest:medication"),
+        "services.yaml: queries[2].query: uses a search feature",
+    ),
+    "page that is too short": (
+        change("services.yaml", r"(key: conditions.*)_count=500", r"\1_count=20"),
+        "services.yaml: queries[1].query: _count must be at least 50",
+    ),
+    "results of an unknown value set": (
+        change("services.yaml", r"observations: \[creatinine", "observations: [kreatinine"),
+        "services.yaml: queries[12].observations: kreatinine",
+    ),
+    "two services of one id": (
+        change("services.yaml", r"id: spasticity-order-sign", "id: spasticity-order-select"),
+        "services.yaml: services[1].id: spasticity-order-select stands twice",
+    ),
+    "no services": (remove("services.yaml"), "services.yaml: cannot be read"),
+    # --- rules beside each other
+    "circle of rules that hide each other": (
+        add(START, "\n").__call__ and both(  # type: ignore[truthy-function]
+            change(START, r"(swallowed_by:\n)", r"\1  - {rule: baclofen-dose-above-60}\n"),
+        ),
+        f"{START}: swallowed_by: the rule would hide itself",
+    ),
+    "hidden by an unknown rule": (
+        change(START, r"rule: baclofen-renal-impairment", "rule: nothing"),
+        f"{START}: swallowed_by: nothing is no rule",
+    ),
+    "hidden at an unknown indicator": (
+        change(ABOVE_60, r"indicators: \[warning", "indicators: [loud"),
+        f"{ABOVE_60}: swallowed_by[",
+    ),
+    "unknown rule in the catalogue": (
+        change("cards.yaml", r"(order:\n)", r"\1  - nothing\n"),
+        "cards.yaml: order: nothing has no rule file",
+    ),
+    "rule that the catalogue lacks": (
+        change("cards.yaml", r"^  - baclofen-dose-above-60\n", ""),
+        "cards.yaml: order: baclofen-dose-above-60 is missing",
+    ),
+    "unknown rule that shares a card": (
+        change("cards.yaml", r"\{rules: \[", "{rules: [nothing, "),
+        "cards.yaml: merges[0].rules: nothing is no rule",
+    ),
+    "source that is no secure address": (
+        change("sources.yaml", r"url: \"https://", 'url: "http://'),
+        "sources.yaml: ",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_is_told_by_file_and_field(name: str, folder: Path) -> None:
+    edit, told = CASES[name]
+    edit(folder)
+    problems = problems_of(folder)
+    assert any(problem.startswith(told) for problem in problems), problems
+
+
+@pytest.mark.parametrize("key", ["&_count=20&_count=20", "&status=active"])
+def test_a_fault_of_a_query_stands_beside_those_of_rules(key: str, folder: Path) -> None:
+    """All faults are told at once, whatever file they are in."""
+    change(ABOVE_60, r"daily_dose_above:", "daily_dose_over:")(folder)
+    change(ABOVE_36, r"^last_reviewed: .*\n", "")(folder)
+    change("cards.yaml", r"(order:\n)", r"\1  - nothing\n")(folder)
+    change("services.yaml", r"(key: conditions.*_count=500)", rf"\1{key}")(folder)
+    files = {problem.partition(":")[0] for problem in problems_of(folder)}
+    assert files >= {ABOVE_60, ABOVE_36, "cards.yaml", "services.yaml"}
+
+
+def test_several_faults_of_one_file_are_all_told(folder: Path) -> None:
+    change(ABOVE_60, r"daily_dose_above:", "daily_dose_over:")(folder)
+    change(ABOVE_60, r"id: ontario-hta-2005", "id: hearsay")(folder)
+    change(ABOVE_60, r"override_reasons: \[", "override_reasons: [OV-99, ")(folder)
+    change(ABOVE_60, r"^last_reviewed: .*\n", "")(folder)
+    text = "\n".join(problems_of(folder))
+    for word in ("daily_dose_over", "hearsay", "OV-99", "last_reviewed"):
+        assert word in text
+
+
+def test_faults_of_codes_and_value_sets_are_told_at_once(folder: Path) -> None:
+    add("codes/lab-inr.csv", '"http://loinc.org","1-8"\n')(folder)
+    change("value_sets.yaml", r"unless: \[[a-z0-9-]+", "unless: [nothing")(folder)
+    change("sources.yaml", r"url: \"https://", 'url: "http://')(folder)
+    files = {problem.partition(":")[0] for problem in problems_of(folder)}
+    assert files == {"codes/lab-inr.csv", "value_sets.yaml", "sources.yaml"}
+
+
+# --- what a site sets -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("site", "told"),
+    [
+        (
+            {"baclofen-dose-above-60": {"limit": 55}},
+            "settings: rules.parameters.baclofen-dose-above-60.limit: ",
+        ),
+        ({"baclofen-dose": {"limit_mg": 55}}, "settings: rules.parameters.baclofen-dose: "),
+        ({"baclofen-dose-above-60": {"limit_mg": "55"}}, f"{ABOVE_60}: parameters[0].value: "),
+        ({"baclofen-dose-above-60": {"limit_mg": True}}, f"{ABOVE_60}: parameters[0].value: "),
+        ({"baclofen-dose-above-60": {"limit_mg": -1}}, f"{ABOVE_60}: parameters[0].value: "),
+        (
+            {"baclofen-high-starting-dose": {"restart_gap_days": 14.5}},
+            f"{START}: all.is_a_fresh_start.gap_days: ",
+        ),
+    ],
+    ids=["unknown parameter", "unknown rule", "text", "flag", "negative", "half a day"],
+)
+def test_a_number_of_a_site_that_cannot_be_used_is_told(site: Site, told: str) -> None:
+    problems = problems_of(RULEBOOK, site)
+    assert any(problem.startswith(told) for problem in problems), problems
+
+
+def test_a_number_of_a_site_takes_the_place_of_ours() -> None:
+    rulebook = load_rulebook(RULEBOOK, {"baclofen-dose-above-60": {"limit_mg": 55}})
+    (call,) = rulebook.rules["baclofen-dose-above-60"].grades[0].when.all
+    assert str(getattr(call, "arguments", {})["limit"]) == "55"
