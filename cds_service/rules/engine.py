@@ -253,8 +253,10 @@ def _when(when: When, case: Case, parts: list[Part]) -> Answer:
     triggers = [_node(node, case, parts) for node in when.all]
     if when.any:
         triggers.append(_any([_node(node, case, parts) for node in when.any]))
-    triggers += [_node(node, case, parts).in_full() for node in when.given]
-    triggers += [_not(_node(node, case, parts)) for node in when.none]
+    # What modifies or excludes counts however long it has been there.
+    whole = replace(case, only_new_facts=False)
+    triggers += [_node(node, whole, parts).in_full() for node in when.given]
+    triggers += [_not(_node(node, whole, parts)) for node in when.none]
     return _all(triggers)
 
 

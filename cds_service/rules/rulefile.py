@@ -290,6 +290,8 @@ class _RuleReader:
     def _argument(self, item: Fields, where: str, value: object, kind: object) -> object:
         if kind == tuple[Decimal, ...] and isinstance(value, list):
             return tuple(self._argument(item, where, each, Decimal) for each in value)
+        if kind is bool and isinstance(value, bool):
+            return value
         value = self._resolve(item, where, value)
         number = as_decimal(value)
         if kind is Decimal and number is not None:

@@ -1,5 +1,7 @@
 """Write what the service answers now to the pinned tables: ``python -m tests.real_inputs.pin``.
 
+The rates in REVIEW.md are counted again too; its verdicts are a person's work.
+
 Read the difference before it is committed: every changed line is a card that a patient's
 prescriber would see or no longer see.
 """
@@ -16,6 +18,7 @@ import yaml
 from tests.real_inputs.asking import service
 from tests.real_inputs.calls import answers_to, request_names
 from tests.real_inputs.inputs import charts, files
+from tests.real_inputs.rates import REVIEW, review_with
 from tests.real_inputs.single import answers_beside
 from tests.real_inputs.tables import Entry, as_yaml, drafted
 
@@ -97,6 +100,7 @@ def main() -> None:
         is_new = not table.path.exists() or table.path.read_text("utf-8") != text
         table.path.write_text(text, "utf-8")
         sys.stdout.write(f"{table.file}: {'changed' if is_new else 'as it was'}\n")
+    REVIEW.write_text(review_with(DRAFTED.pinned()), "utf-8")
     problems = dict.fromkeys(service().problems)
     if problems:
         sys.exit("\n".join(["unsound answers:", *problems]))

@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 
 from tests.real_inputs.pin import DRAFTED, REQUESTS, RESOURCES, TABLES, Table
+from tests.real_inputs.rates import REVIEW, review_with
 from tests.real_inputs.tables import Entry
 
 CHANGED = "the answers changed; `python -m tests.real_inputs.pin` writes them again for a review"
@@ -44,3 +45,8 @@ def test_resource(name: str) -> None:
 def test_table_is_complete(table: Table) -> None:
     """A table has a section for each of its inputs and for nothing else."""
     assert list(pinned(table)) == table.names(), CHANGED
+
+
+def test_rates_are_counted() -> None:
+    """The rates in the review are those of the pinned table."""
+    assert review_with(pinned(DRAFTED)) == REVIEW.read_text("utf-8"), CHANGED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from cds_service.answer import Answer, no, unknown, yes
@@ -41,9 +42,9 @@ def _none_of(case: Case, value_set: str) -> Answer:
 
 
 @criterion(reads=(CONDITIONS,), values=_VALUES)
-def diagnosis(case: Case, of: ValueSetName) -> Answer:
-    """An active diagnosis of a value set."""
-    facts = case.facts(of)
+def diagnosis(case: Case, of: ValueSetName, *, however_old: bool = False) -> Answer:
+    """An active diagnosis of a value set, new enough to matter unless ``however_old``."""
+    facts = (replace(case, only_new_facts=False) if however_old else case).facts(of)
     return _found(facts) if facts else _none_of(case, of)
 
 

@@ -36,8 +36,8 @@ def _named(partner: Partner) -> Answer:
 
 
 @criterion(reads=(MEDICATIONS,), values=_VALUES)
-def partner_is(case: Case, of: ValueSetName) -> Answer:
-    """The partner belongs to a value set, and counts for this change of therapy."""
+def partner_is(case: Case, of: ValueSetName, *, however_old: bool = False) -> Answer:
+    """The partner belongs to a value set, and is new enough to matter unless ``however_old``."""
     partner = _partner(case)
     if partner.use.drug.match(of, case.record.terminology) is None:
         title = case.record.terminology.value_sets[of].title
@@ -47,7 +47,7 @@ def partner_is(case: Case, of: ValueSetName) -> Answer:
     if case.order is not None and partner.order is case.order and own is not None:
         # The partner is what is ordered: then the rule's own drug is the other fact.
         newest = own.start
-    if not case.counts(newest):
+    if not however_old and not case.counts(newest):
         return no(f"{partner.ingredient} is not new beside a stable therapy", partner.use.ref)
     return _named(partner)
 
