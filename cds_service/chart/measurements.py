@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+from cds_service.chart.facts import Clock
 from cds_service.chart.kidney import Estimate, egfr_from
+from cds_service.chart.limits import DataAges
+from cds_service.chart.person import Person
 from cds_service.chart.renal_formulas import UMOL_PER_MG
 from cds_service.chart.results import (
     Measurement,
@@ -24,11 +25,8 @@ from cds_service.chart.results import (
 )
 from cds_service.fhir.dates import When
 from cds_service.fhir.elements import Quantity
-from cds_service.fhir.reading import Obtained
+from cds_service.fhir.terminology import Terminology
 from cds_service.fhir.units import Dimension
-
-if TYPE_CHECKING:
-    from cds_service.chart.record import PatientRecord
 
 _LOWEST_CREATININE, _HIGHEST_CREATININE = Decimal("0.1"), Decimal(20)
 _LIGHTEST_ADULT, _HEAVIEST_ADULT = Decimal(25), Decimal(350)
@@ -53,12 +51,33 @@ def _is_newer(problem: Problem, newest: Measurement) -> bool:
     return problem.when is not None and problem.when.low > newest.when.low
 
 
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What decides how old a measurement may be, and what its absence means."""
+
+    person: Person
+    is_adult: bool | None
+    is_inpatient: bool
+    kidney_disease_is_coded: bool
+    results_obtained: bool
+
+
 class Measurements:
     """Results of one patient by what they measure, each read once."""
 
-    def __init__(self, record: PatientRecord) -> None:
-        self._record = record
-        self._ages = record.vocabulary.data_ages
+    def __init__(
+        self,
+        results: Sequence[Result],
+        circumstances: Circumstances,
+        terminology: Terminology,
+        clock: Clock,
+        ages: DataAges,
+    ) -> None:
+        self._results = results
+        self._patient = circumstances
+        self._terminology = terminology
+        self._clock = clock
+        self._ages = ages
 
     @cached_property
     def creatinine_history(self) -> Sequence[Measurement]:
@@ -71,19 +90,19 @@ class Measurements:
         history, problems = self._all("creatinine", _creatinine, worse_is_higher=True)
         newest = history[0] if history else None
         allowed = self._ages.creatinine_outpatient_days
-        if self._record.is_inpatient:
+        if self._patient.is_inpatient:
             allowed = self._ages.creatinine_inpatient_days
         elif newest is not None and self._kidneys_look_healthy(newest):
             allowed = self._ages.creatinine_healthy_kidney_days
         return self._reading("creatinine", history, problems, allowed)
 
     def _kidneys_look_healthy(self, creatinine: Measurement) -> bool:
-        if self._record.person.is_at_least(_OLDER) is not False:
+        if self._patient.person.is_at_least(_OLDER) is not False:
             return False
-        if self._record.facts("kidney-disease-coded", history=True):
+        if self._patient.kidney_disease_is_coded:
             return False
-        if self._record.is_adult:
-            estimate = egfr_from(creatinine, self._record.person)
+        if self._patient.is_adult:
+            estimate = egfr_from(creatinine, self._patient.person)
             return isinstance(estimate, Estimate) and estimate.is_below(_HEALTHY_EGFR) is False
         return False
 
@@ -94,14 +113,14 @@ class Measurements:
             "reported-egfr", _in(Dimension.INDEXED_CLEARANCE), worse_is_higher=False
         )
         allowed = self._ages.creatinine_outpatient_days
-        if self._record.is_inpatient:
+        if self._patient.is_inpatient:
             allowed = self._ages.creatinine_inpatient_days
         return self._reading("eGFR", history, problems, allowed)
 
     @cached_property
     def weight(self) -> Reading:
         """The newest body weight in kg, if it is young enough for the patient's age."""
-        is_child = self._record.is_adult is False
+        is_child = self._patient.is_adult is False
         low, high = (
             (Decimal(1), _HEAVIEST_ADULT) if is_child else (_LIGHTEST_ADULT, _HEAVIEST_ADULT)
         )
@@ -114,7 +133,7 @@ class Measurements:
     @cached_property
     def height(self) -> Reading:
         """The newest body height in cm; of an adult at any age."""
-        is_child = self._record.is_adult is False
+        is_child = self._patient.is_adult is False
         low = Decimal(30) if is_child else _SHORTEST_ADULT
         history, problems = self._all(
             "body-height", _within(Dimension.LENGTH, low, _TALLEST_ADULT), worse_is_higher=False
@@ -146,9 +165,9 @@ class Measurements:
         return self._reading("blood pressure", history, problems, self._vital_days)
 
     def _systolic_parts(self) -> list[Measurement]:
-        terminology = self._record.terminology
+        terminology = self._terminology
         found = []
-        for result in self._record.results:
+        for result in self._results:
             if result.when is None or result.is_preliminary:
                 continue
             for rows, quantity in result.components:
@@ -174,7 +193,7 @@ class Measurements:
     @property
     def _vital_days(self) -> int:
         ages = self._ages
-        is_inpatient = self._record.is_inpatient
+        is_inpatient = self._patient.is_inpatient
         return ages.vitals_inpatient_days if is_inpatient else ages.vitals_outpatient_days
 
     def enzyme(self, value_set: str, days: int) -> tuple[Reading, Decimal | None, bool]:
@@ -183,7 +202,7 @@ class Measurements:
         reading = self._reading(value_set.upper(), history, problems, days)
         limit: Decimal | None = None
         if reading.usable is not None:
-            for result in self._record.results:
+            for result in self._results:
                 if result.ref == reading.usable.ref and result.upper_limit is not None:
                     limit = result.upper_limit.value
         return reading, limit, limit is not None
@@ -194,8 +213,8 @@ class Measurements:
         """Measurements newest first, and the results that could not be used, each with why."""
         found: list[Measurement] = []
         problems: list[Problem] = []
-        for result in self._record.results:
-            if self._record.terminology.match(value_set, result.rows) is None:
+        for result in self._results:
+            if self._terminology.match(value_set, result.rows) is None:
                 continue
             measurement, problem = self._measure(result, convert)
             if measurement is not None:
@@ -236,19 +255,14 @@ class Measurements:
             problem = f"the recorded {name} {newer[0].text}"
             return Reading(State.UNREADABLE, newest, problem, (newer[0].ref,))
         if newest is not None:
-            age = self._record.clock.days_since(newest.when)
+            age = self._clock.days_since(newest.when)
             if allowed_days is None or age <= allowed_days:
                 return Reading(State.USABLE, newest, evidence=(newest.ref,))
             problem = f"the last {name}, {newest.text}, is older than {allowed_days} days"
             return Reading(State.STALE, newest, problem, (newest.ref,))
-        if self._record.obtained("Observation") is not Obtained.YES:
+        if not self._patient.results_obtained:
             return Reading(State.NOT_OBTAINED, None, f"{name} could not be obtained")
         return Reading(State.ABSENT, None, f"no {name} is recorded")
-
-
-def is_within_hours(measurement: Measurement, hours: int, record: PatientRecord) -> bool:
-    """Whether a measurement was taken in the last hours."""
-    return measurement.when.low >= record.clock.now - timedelta(hours=hours)
 
 
 def _in(dimension: Dimension) -> Converter:

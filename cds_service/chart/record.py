@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TypeVar
 
 from cds_service.chart.allergies import Allergy, read_allergy
 from cds_service.chart.diagnoses import Diagnosis, read_diagnosis
-from cds_service.chart.drugs import RouteWords, names_a_word
+from cds_service.chart.drugs import names_a_word
 from cds_service.chart.facts import Clock, InTheFuture
 from cds_service.chart.kidney import (
     ADULT,
@@ -22,18 +22,17 @@ from cds_service.chart.kidney import (
     estimated_gfr,
     unstable_creatinine,
 )
-from cds_service.chart.limits import DataAges
-from cds_service.chart.measurements import Measurements
+from cds_service.chart.measurements import Circumstances, Measurements
 from cds_service.chart.medications import DrugUse, Pharmacy, Taking, still_supplied
 from cds_service.chart.person import Person, read_person
 from cds_service.chart.results import Result, read_result
 from cds_service.chart.services import (
     ProcedureDone,
-    ServiceKind,
     ServiceOrder,
     ServiceReader,
     is_in_use,
 )
+from cds_service.chart.vocabulary import Vocabulary
 from cds_service.fhir.dates import When
 from cds_service.fhir.drug_records import DrugHead
 from cds_service.fhir.reading import CANNOT_BE_READ, Obtained, SetAside
@@ -49,7 +48,7 @@ from cds_service.fhir.records import (
     ServiceRequest,
 )
 from cds_service.fhir.references import ReferenceIndex
-from cds_service.fhir.terminology import ICD10, ICD10_CM, Match, Terminology, normal_system
+from cds_service.fhir.terminology import ICD10, ICD10_CM, Match, normal_system
 
 DRUG_LISTS = (
     "MedicationRequest",
@@ -70,34 +69,6 @@ _INPATIENT_CLASSES = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "inpatient", "e
 _DIALYSIS_COUNTS_FOR = timedelta(days=90)
 _PREGNANCY_DAYS = 300
 _PREGNANCY_STATUS_DAYS = 42
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The content of the rulebook that reading a chart needs."""
-
-    terminology: Terminology
-    routes: Mapping[str, RouteWords]
-    service_kinds: Mapping[str, ServiceKind]
-    data_ages: DataAges
-    device_words: tuple[str, ...]
-    """Whole words by which a device type says that it is an intrathecal pump."""
-    partner_ingredients: Mapping[str, frozenset[str]]
-    """Own ingredient -> every ingredient that a rule about it reads, its own included."""
-
-    def single_ingredients(self, value_set: str) -> frozenset[str]:
-        """The ingredients that alone are in a value set: a combination's other parts are not."""
-        return _single_ingredients(self.terminology, value_set)
-
-    @property
-    def own_ingredients(self) -> frozenset[str]:
-        """The drugs the rulebook is about."""
-        return frozenset(self.partner_ingredients)
-
-    def ingredients_read_about(self, ordered: Iterable[str]) -> frozenset[str]:
-        """Every ingredient that a rule about an ordered drug reads."""
-        found = [self.partner_ingredients.get(name, frozenset()) for name in ordered]
-        return frozenset().union(*found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +222,15 @@ class PatientRecord:
     @cached_property
     def measurements(self) -> Measurements:
         """Results by what they measure."""
-        return Measurements(self)
+        circumstances = Circumstances(
+            person=self.person,
+            is_adult=self.is_adult,
+            is_inpatient=self.is_inpatient,
+            kidney_disease_is_coded=bool(self.facts("kidney-disease-coded", history=True)),
+            results_obtained=self.obtained("Observation") is Obtained.YES,
+        )
+        ages = self.vocabulary.data_ages
+        return Measurements(self.results, circumstances, self.terminology, self.clock, ages)
 
     @cached_property
     def allergies(self) -> tuple[Allergy, ...]:
@@ -372,18 +351,6 @@ class PatientRecord:
     def is_adult(self) -> bool | None:
         """Whether the patient is 18 or older; ``None`` where the birth date cannot tell."""
         return self.person.is_at_least(ADULT)
-
-
-@lru_cache(maxsize=64)
-def _single_ingredients(terminology: Terminology, value_set: str) -> frozenset[str]:
-    wanted = terminology.value_sets[value_set]
-    return frozenset(
-        row.ingredients[0]
-        for row in terminology.rows
-        if len(row.ingredients) == 1
-        and not row.ingredients[0].endswith("(class)")
-        and wanted.takes(row, row.system, row.code)
-    )
 
 
 def _class_codes(encounter: EncounterHead) -> set[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from cds_service.cds import Service
 from cds_service.chart.intrathecal import ORDER_KINDS
 from cds_service.chart.limits import DataAges
-from cds_service.chart.record import DRUG_LISTS, Vocabulary
+from cds_service.chart.record import DRUG_LISTS
+from cds_service.chart.vocabulary import Vocabulary
 from cds_service.errors import RulebookError
 from cds_service.fhir.terminology import Terminology
 from cds_service.rules import criteria

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from cds_service.cds import Indicator, Service
 from cds_service.chart.orders import Change
-from cds_service.chart.record import Vocabulary
+from cds_service.chart.vocabulary import Vocabulary
 from cds_service.rules.criteria.registry import Criterion
 
 About = Literal["order", "change", "pair", "service", "datum", "patient"]

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
 
-from fhir.resources import STU3, get_fhir_model_class
+from fhir.resources import get_fhir_model_class
 from fhir.resources.STU3 import get_fhir_model_class as stu3_model
 from pydantic import ValidationError
 
@@ -19,8 +19,6 @@ from tests.vignettes.offers import MEDICATION_ORDERS
 from tests.vignettes.rendering import Rendered
 from tests.vignettes.resource_validity import problem_of_resource
 from tests.vignettes.versions import to_r5_request, to_stu3_dosage
-
-assert STU3  # the package of that version ships with the library
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,29 +130,34 @@ def _dosages(order: Json) -> list[Json]:
 def accepted(request: Json, suggestion: Json, call: int) -> Json:
     """The request after the client has followed all actions of the suggestion.
 
-    What the client stores it stores with an id; an update of what is not there changes nothing.
+    What it creates it stores with an id; entries that no action names stay as they are.
     """
     made = deepcopy(request)
     context = made["context"]
     bundle = context[ORDERS_OF_HOOK[request["hook"]]]
-    resources = [entry["resource"] for entry in bundle.get("entry", [])]
+    entries: list[Json] = bundle.pop("entry", [])
     for number, action in enumerate(suggestion.get("actions", []), start=1):
-        resources = _after(resources, action, f"new-{call}-{number}")
-    if resources:
-        bundle["entry"] = [{"resource": resource} for resource in resources]
-    else:
-        bundle.pop("entry", None)
+        entries = _after(entries, action, f"new-{call}-{number}")
+    if entries:
+        bundle["entry"] = entries
     if "selections" in context:
+        resources = [entry["resource"] for entry in entries]
         orders = [each for each in resources if each["resourceType"] != "Medication"]
         context["selections"] = [reference_to(each) for each in orders]
     return made
 
 
-def _after(resources: list[Json], action: Json, fresh_id: str) -> list[Json]:
+def _after(entries: list[Json], action: Json, fresh_id: str) -> list[Json]:
     if action["type"] == "create":
-        return [*resources, {**action["resource"], "id": fresh_id}]
+        return [*entries, {"resource": {**action["resource"], "id": fresh_id}}]
     if action["type"] == "delete":
-        return [each for each in resources if reference_to(each) != action["resourceId"]]
+        return [each for each in entries if _target(each) != action["resourceId"]]
     changed = action["resource"]
-    target = reference_to(changed)
-    return [changed if reference_to(each) == target else each for each in resources]
+    return [
+        {**each, "resource": changed} if _target(each) == reference_to(changed) else each
+        for each in entries
+    ]
+
+
+def _target(entry: Json) -> str:
+    return reference_to(entry["resource"])

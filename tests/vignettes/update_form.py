@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -21,7 +20,7 @@ _PERIOD_UNITS = ("periodUnit", "periodUnits")
 
 def problems_of_offers(answer: Json, request: Json, chart: set[str]) -> list[str]:
     """What is wrong with the offered changes; ``chart`` holds ``Type/id`` of the record."""
-    drafts = drafts_of(json.loads(json.dumps(request), parse_float=Decimal)) or {}
+    drafts = drafts_of(request) or {}
     return [
         f"{offer}: {problem}"
         for offer in offers_of(answer)
@@ -101,6 +100,8 @@ def exact(value: Any) -> Any:
         return {key: exact(below) for key, below in value.items()}
     if isinstance(value, list):
         return [exact(below) for below in value]
+    if isinstance(value, float):
+        return f"number {Decimal(repr(value))}"
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         return f"number {value}"
     return value
