@@ -17,6 +17,7 @@ from cds_service.rules.schema import Rulebook
 FINDINGS_EXTENSION = "org.cds-service.findings"
 TOPIC_SYSTEM = "urn:x-cds-service:topic"
 OVERRIDE_SYSTEM = "urn:x-cds-service:override-reason"
+AT_MOST_ONE = "at-most-one"
 _MOST_SUGGESTIONS = 3
 _MOST_REASONS = 5
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~])")
@@ -76,9 +77,31 @@ def build_card(
     if links:
         card["links"] = links
     if suggestions:
-        card["suggestions"] = [suggestion.as_json() for suggestion in suggestions]
-        card["selectionBehavior"] = leading.rule.selection or "at-most-one"
+        behavior = _selection(group, suggestions)
+        card["suggestions"] = _as_json(suggestions, only_one=behavior == AT_MOST_ONE)
+        card["selectionBehavior"] = behavior
     return card
+
+
+def _selection(group: Sequence[Finding], suggestions: Sequence[Suggestion]) -> str:
+    """``any`` only where every rule of the card says so and nothing but additions is offered."""
+    chosen = {finding.rule.selection for finding in group if finding.grade.offers}
+    if chosen == {"any"} and not any(each.changes_an_order for each in suggestions):
+        return "any"
+    return AT_MOST_ONE
+
+
+def _as_json(suggestions: Sequence[Suggestion], *, only_one: bool) -> list[Json]:
+    """The suggestions; where they exclude each other only the first is recommended."""
+    found = []
+    seen = False
+    for suggestion in suggestions:
+        entry = suggestion.as_json()
+        if only_one and seen:
+            entry.pop("isRecommended", None)
+        seen = seen or suggestion.is_recommended
+        found.append(entry)
+    return found
 
 
 def _suggestions(

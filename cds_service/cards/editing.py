@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
-_SUPPLY = ("quantity", "expectedSupplyDuration", "validityPeriod", "numberOfRepeatsAllowed")
+_SUPPLY = ("quantity", "expectedSupplyDuration", "validityPeriod")
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ def _order(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | Non
     """Draft a referral, test or follow-up beside the order."""
     if not _knows_service_requests(finding):
         return None
-    action = _create(offer, patient_ref)
+    action = _create(finding, offer, patient_ref)
     return Suggestion(_label(finding, offer), (action,), offer.is_recommended)
 
 
@@ -209,7 +209,9 @@ def _remove_and_order(finding: Finding, offer: Offer, patient_ref: str) -> Sugge
     if removal is None or not _knows_service_requests(finding):
         return None
     return Suggestion(
-        _label(finding, offer), (removal, _create(offer, patient_ref)), offer.is_recommended
+        _label(finding, offer),
+        (removal, _create(finding, offer, patient_ref)),
+        offer.is_recommended,
     )
 
 
@@ -221,12 +223,24 @@ def _knows_service_requests(finding: Finding) -> bool:
     return fhir_version(original(order.use.record)) not in _OLD_VERSIONS
 
 
-def _create(offer: Offer, patient_ref: str) -> Json:
+def _speaks_r5(finding: Finding) -> bool:
+    """Whether the drafts of the call are R5, where a code is a reference to a concept."""
+    drafts = [original(draft) for draft in finding.case.chart.drafts]
+    return any(
+        "medication" in draft
+        or (isinstance(draft.get("code"), dict) and "concept" in draft["code"])
+        for draft in drafts
+    )
+
+
+def _create(finding: Finding, offer: Offer, patient_ref: str) -> Json:
     text = str(offer.arguments["text"])
     code: Json = {"text": text}
     if "code" in offer.arguments:
         coding = {name: offer.arguments[name] for name in ("system", "code", "display")}
         code = {"coding": [coding]} | code
+    if _speaks_r5(finding):
+        code = {"concept": code}
     resource: Json = {
         "resourceType": "ServiceRequest",
         "status": "draft",
@@ -280,13 +294,13 @@ def _taper(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | Non
     )
     if not doses:
         return None
-    weeks = sum({dose.sequence: dose.days or 0 for dose in doses}.values())
+    days = sum(dose.days or 0 for dose in doses)
     label = _label(
         finding,
         offer,
-        {"days": str(weeks), "from": number(change.before_daily_mg)},
+        {"days": str(days), "from": number(change.before_daily_mg)},
     )
-    action = _update(order, doses, f"Lower step by step over {weeks} days")
+    action = _update(order, doses, f"Lower step by step over {days} days")
     recommended = offer.is_recommended and not change.stop_codes
     return Suggestion(label, (action,), recommended, as_table(doses))
 

@@ -36,9 +36,8 @@ def taper(
         levels.append(down_to)
         lengths.append(None)
     return [
-        dose
+        one_dose(level, tablet_mg, days=days, sequence=sequence)
         for sequence, (level, days) in enumerate(zip(levels, lengths, strict=True), start=1)
-        for dose in split(level, tablet_mg, days=days, sequence=sequence)
     ]
 
 
@@ -59,36 +58,32 @@ def _levels(daily: Decimal, step: Decimal, step_below: Decimal, tablet: Decimal)
     return levels
 
 
-def split(
+def one_dose(
     daily: Decimal, tablet: Decimal, *, days: int | None, sequence: int | None
-) -> list[PlannedDose]:
-    """A daily dose in equal parts where tablets allow it, else in two sizes of part."""
+) -> PlannedDose:
+    """A daily dose in equal parts of whole tablets, else in two parts with a half tablet.
+
+    One instruction a phase: two at the same time are easily read as two phases.
+    """
     for times in _TIMES_A_DAY:
         part = daily / times
-        if part % tablet == 0 and part > 0:
-            return [PlannedDose(part, times, days, sequence)]
-    if daily % tablet != 0 or daily < tablet * _TIMES_A_DAY[0]:
-        return [PlannedDose(daily, 1, days, sequence)]
-    tablets, times = int(daily // tablet), _TIMES_A_DAY[0]
-    small, larger = divmod(tablets, times)
-    return [
-        PlannedDose((small + 1) * tablet, larger, days, sequence),
-        PlannedDose(small * tablet, times - larger, days, sequence),
-    ]
+        if part % tablet == 0:
+            return PlannedDose(part, times, days, sequence)
+    if daily <= tablet or daily % tablet != 0:
+        return PlannedDose(daily, 1, days, sequence)
+    return PlannedDose(daily / 2, 2, days, sequence)
 
 
 def as_table(doses: Sequence[PlannedDose]) -> str:
     """The phases as a table for the card."""
     lines = ["| days | dose |", "| --- | --- |"]
     start = 1
-    for sequence in sorted({dose.sequence or 0 for dose in doses}):
-        parts = [dose for dose in doses if (dose.sequence or 0) == sequence]
-        length = parts[0].days
-        words = " and ".join(PlannedDose(part.milligrams, part.times_a_day).text for part in parts)
-        if length is None:
+    for dose in doses:
+        words = PlannedDose(dose.milligrams, dose.times_a_day).text
+        if dose.days is None:
             lines.append(f"| from {start} | {words} |")
             return "\n".join(lines)
-        lines.append(f"| {start} to {start + length - 1} | {words} |")
-        start += length
+        lines.append(f"| {start} to {start + dose.days - 1} | {words} |")
+        start += dose.days
     lines.append(f"| from {start} | stop |")
     return "\n".join(lines)

@@ -128,8 +128,10 @@ class Chart:
             earliest = self.record.clock.now - timedelta(days=washout_days)
             for use, match in self.record.uses_of(value_set, Taking.PAST):
                 if use.end is None or use.ended_unknown:
-                    if washout_is_certain:
-                        yield Partner(use, match, None, None, use.start)
+                    began_in_window = use.start is not None and use.start.low >= earliest
+                    if washout_is_certain or began_in_window:
+                        doubt = None if washout_is_certain else "stopped, the day is not recorded"
+                        yield Partner(use, match, doubt, None, use.start)
                 elif use.end.high >= earliest:
                     doubt = None if washout_is_certain else f"stopped on {use.end.text}"
                     yield Partner(use, match, doubt, None, use.start)

@@ -12,6 +12,9 @@ from cds_service.chart.record import PatientRecord
 from cds_service.fhir.dates import When
 
 INTRATHECAL = "intrathecal"
+_PUMP_CONCENTRATIONS = frozenset({Decimal("0.5"), Decimal(1), Decimal(2)})
+"""mg/mL; 0.05 mg/mL is for screening only."""
+_LEAST_FILL_ML, _MOST_FILL_ML = Decimal(10), Decimal(40)
 _LONGEST_FILL = timedelta(days=180)
 PUNCTURE = "intrathecal-puncture"
 FIRST_MAINTENANCE = "first-intrathecal-maintenance"
@@ -22,6 +25,25 @@ ORDER_KINDS = frozenset({PUNCTURE, FIRST_MAINTENANCE})
 def is_bolus(use: DrugUse) -> bool:
     """Whether an intrathecal order is one single dose."""
     return use.regimen.given_once
+
+
+def is_reservoir_product(use: DrugUse) -> bool:
+    """Whether an order's product has a concentration that is only made for pumps."""
+    strength = use.drug.strength
+    return (
+        strength is not None
+        and strength.per_millilitre
+        and strength.milligrams in _PUMP_CONCENTRATIONS
+    )
+
+
+def is_reservoir_fill(use: DrugUse) -> bool:
+    """Whether one single dose is the fill of a pump: 10 to 40 mL of a pump concentration."""
+    amount, strength = use.regimen.peak_single_mg, use.drug.strength
+    if amount is None or strength is None or not is_reservoir_product(use):
+        return False
+    in_milligrams = any(each.written_in_milligrams for each in use.regimen.instructions)
+    return not in_milligrams and _LEAST_FILL_ML <= amount / strength.milligrams <= _MOST_FILL_ML
 
 
 def is_maintenance(use: DrugUse) -> bool:
@@ -111,6 +133,8 @@ def order_kinds(chart: Chart, use: DrugUse) -> frozenset[str]:
     if use.route != INTRATHECAL or not use.drug.match("baclofen", chart.record.terminology):
         return frozenset()
     if is_bolus(use):
+        if is_reservoir_fill(use):
+            return frozenset()
         has_pump = bool(pump_in_place(chart.record))
         return frozenset() if has_pump else frozenset({PUNCTURE})
     before = [

@@ -34,6 +34,7 @@ _LIGHTEST, _HEAVIEST = Decimal(40), Decimal(150)
 _RISE_IN_TWO_DAYS = Decimal("0.3")
 _RISE_IN_A_WEEK = Decimal("1.5")
 _UNBOUNDED = Decimal("Infinity")
+_JUST_BELOW = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ def _with_comparator(
     """A creatinine *above* a number means an estimate *below* its own, and the reverse."""
     comparator = creatinine.comparator or ""
     if comparator.startswith(">"):
-        return Decimal(0), high
+        return Decimal(0), high - (_JUST_BELOW if comparator == ">" else 0)
     if comparator.startswith("<"):
         return low, _UNBOUNDED
     return low, high
@@ -248,7 +249,8 @@ def _with_comparator(
 def _reported_interval(reported: Measurement) -> tuple[Decimal, Decimal]:
     if (reported.comparator or "").startswith(">"):
         return reported.value, _UNBOUNDED
-    return Decimal(0), reported.value
+    strictly = reported.comparator == "<"
+    return Decimal(0), reported.value - (_JUST_BELOW if strictly else 0)
 
 
 def _undecided_by(inputs: KidneyInputs, *, weight_is_known: bool) -> str:

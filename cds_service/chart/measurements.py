@@ -168,7 +168,7 @@ class Measurements:
         terminology = self._terminology
         found = []
         for result in self._results:
-            if result.when is None or result.is_preliminary:
+            if result.when is None:
                 continue
             for rows, quantity in result.components:
                 value = quantity.to(Dimension.PRESSURE)
@@ -225,7 +225,7 @@ class Measurements:
 
     def _measure(self, result: Result, convert: Converter) -> tuple[Measurement | None, str]:
         quantity = result.quantity
-        if quantity is None or quantity.value is None or result.is_preliminary:
+        if quantity is None or quantity.value is None:
             return None, ""
         if result.when is None:
             return None, "has no date"
@@ -238,7 +238,7 @@ class Measurements:
             value=value,
             comparator=quantity.comparator,
             when=result.when,
-            shown=shown_quantity(quantity),
+            shown=shown_quantity(quantity) + (" preliminary" if result.is_preliminary else ""),
         ), ""
 
     def _reading(

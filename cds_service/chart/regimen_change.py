@@ -106,6 +106,8 @@ def regimen_changes(chart: Chart, value_set: str, routes: frozenset[str]) -> lis
         for order in chart.drug_orders
         if order.use.drug.match(value_set, chart.record.terminology) is not None
         and (order.use.route or "") in routes
+        # One single dose is no regimen: taking it back ends nothing.
+        and not (order.prior or order.use).regimen.given_once
     ]
     groups: list[list[DrugOrder]] = []
     for order in touched:

@@ -16,6 +16,7 @@ from cds_service.fhir.terminology import Terminology
 
 _STANDING = frozenset({"final", "amended", "corrected"})
 _PRELIMINARY = "preliminary"
+_READABLE_DIGITS = 4
 
 
 class State(StrEnum):
@@ -123,7 +124,13 @@ def shown_quantity(quantity: Quantity) -> str:
     """A quantity as it was written: comparator, number, unit."""
     unit = quantity.unit or quantity.code or ""
     unit = "" if unit in ("{INR}", "INR", "1") else unit
-    return f"{quantity.comparator or ''}{plain_number(quantity.value or Decimal(0))} {unit}".strip()
+    number = plain_number(_readable(quantity.value or Decimal(0)))
+    return f"{quantity.comparator or ''}{number} {unit}".strip()
+
+
+def _readable(value: Decimal) -> Decimal:
+    """At most four significant digits: machines send more than anybody measured."""
+    return Decimal(f"{value:.4g}") if len(value.as_tuple().digits) > _READABLE_DIGITS else value
 
 
 def plain_number(value: Decimal) -> str:

@@ -31,13 +31,19 @@ class ServiceKind:
     title: str
     value_sets: tuple[str, ...]
     words: tuple[str, ...]
+    and_words: tuple[str, ...]
+    """Where given, one of these must stand there besides."""
     unless_words: tuple[str, ...]
 
     def covers(self, rows: tuple[CodedRow, ...], words: str, terminology: Terminology) -> bool:
         """By code; else by whole words, unless a word says it is something else."""
         if any(terminology.match(each, rows) for each in self.value_sets):
             return True
-        return names_a_word(words, self.words) and not names_a_word(words, self.unless_words)
+        return (
+            names_a_word(words, self.words)
+            and (not self.and_words or names_a_word(words, self.and_words))
+            and not names_a_word(words, self.unless_words)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class Conditions:
             sources = written if isinstance(written, list) else list(resolved)
             pairs = zip(sources, resolved, strict=True)
             return ", ".join(self.value(source, each, name) for source, each in pairs)
+        if isinstance(resolved, bool):
+            return "**yes**" if resolved else "**no**"
         if isinstance(resolved, int | Decimal):
             return f"**{number(resolved, unit_of(name))}**"
         return f"**{plain(str(resolved))}**"
@@ -96,7 +98,8 @@ class Conditions:
         sentence = first_line(call.criterion).removesuffix(".")
         left: list[tuple[str, str]] = []
         for name, kind in call.criterion.parameters.items():
-            if name not in call.arguments:
+            sentence, is_told = _with_option(sentence, name, given=bool(call.arguments.get(name)))
+            if is_told or name not in call.arguments:
                 continue
             value = self.value((sources or {}).get(name), call.arguments[name], name, kind)
             filled = _filled(sentence, _places(name, kind), value)
@@ -114,6 +117,21 @@ class Conditions:
             return [f"{indent}- {sentence}: {joined}."]
         lines = [f"{indent}- {sentence}:"]
         return lines + [f"{indent}  - {code(name)}: {value}" for name, value in left]
+
+
+def _with_option(sentence: str, name: str, *, given: bool) -> tuple[str, bool]:
+    """A sentence with what it says about an option, and whether it says anything.
+
+    "…, new enough unless `however_old`" and "… a share (or by it, `or_more`)" are how criteria
+    speak of options.
+    """
+    words = f"**{name.replace('_', ' ')}**"
+    unless = re.compile(rf",( and)?[^,]*? unless `{name}`" if given else rf" unless `{name}`")
+    aside = re.compile(rf"`{name}`" if given else rf" \([^()]*`{name}`\)")
+    for pattern, told in ((unless, f", {words}"), (aside, words)):
+        if pattern.search(sentence) is not None:
+            return pattern.sub(told if given else "", sentence), True
+    return sentence, False
 
 
 def _places(name: str, kind: object) -> tuple[str, ...]:

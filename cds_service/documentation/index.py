@@ -78,6 +78,10 @@ def _legend() -> list[str]:
             "Where the record cannot decide, the answer is *unknown*, never *no*: the rule stays "
             "silent, and [`missing-data`](missing-data.md) names what could not be checked."
         ),
+        (
+            "*New enough to matter*: on a renewal after more than 90 days some rules count only "
+            "what began within 90 days or after the prescription; else everything counts."
+        ),
         "In the words of a card, ‹marks› stand for values of the patient.",
         (
             f"A number comes from: {'; '.join(ORIGINS.values())}. Where `[proposed]` stands beside "

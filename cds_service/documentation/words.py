@@ -108,7 +108,7 @@ _UNITS_OF_NAMES: Mapping[str, str] = {
 
 def number(value: object, unit: str) -> str:
     """A number with its unit spelt out; a word as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if not isinstance(value, int | Decimal):
         return str(value)
     text = plain_number(Decimal(value))
     one, many = _UNITS.get(unit, (unit, unit))

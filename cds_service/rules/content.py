@@ -162,12 +162,13 @@ def read_service_kinds(
     top.only({"service_kinds", "pump_device_words"})
     kinds = {}
     for name, item in named(top.items("service_kinds", required=True), "name").items():
-        item.only({"name", "title", "value_sets", "words", "unless_words"})
+        item.only({"name", "title", "value_sets", "words", "and_words", "unless_words"})
         kinds[name] = ServiceKind(
             name=name,
             title=item.text("title"),
             value_sets=item.texts("value_sets"),
             words=item.texts("words"),
+            and_words=item.texts("and_words"),
             unless_words=item.texts("unless_words"),
         )
     return kinds, top.texts("pump_device_words", required=True)

@@ -189,11 +189,21 @@ def _decide(rule: Rule, case: Case) -> _Outcome:
         return _Outcome(case, _unreadable(rule, case, answer), tuple(parts), None)
     grade, indicator, answer = winner
     answer = _with_subject(case, answer)
-    if case.partner is not None and case.partner.doubt and answer.doubt is None:
-        answer = replace(answer, doubt=f"{case.partner.ingredient}: {case.partner.doubt}")
+    doubt = _doubt_of_the_subject(case)
+    if doubt is not None and answer.doubt is None:
+        answer = replace(answer, doubt=doubt)
         indicator = indicator.lowered()
     finding = Finding(rule, grade, indicator, case, answer, tuple(parts))
     return _Outcome(case, answer, tuple(parts), finding)
+
+
+def _doubt_of_the_subject(case: Case) -> str | None:
+    """Why it is not certain that the drugs the finding is about are taken."""
+    if case.partner is not None and case.partner.doubt:
+        return f"{case.partner.ingredient}: {case.partner.doubt}"
+    if case.established is not None and case.established.doubt:
+        return f"{case.established.name}: {case.established.doubt}"
+    return None
 
 
 def _grades(
@@ -256,8 +266,13 @@ def _when(when: When, case: Case, parts: list[Part]) -> Answer:
     # What modifies or excludes counts however long it has been there.
     whole = replace(case, only_new_facts=False)
     triggers += [_node(node, whole, parts).in_full() for node in when.given]
-    triggers += [_not(_node(node, whole, parts)) for node in when.none]
-    return _all(triggers)
+    excluded = [_node(node, whole, parts) for node in when.none]
+    answer = _all([*triggers, *(_not(each) for each in excluded)])
+    if answer.is_yes and not answer.reason:
+        # Where nothing but absence was seen, the absence is the reason.
+        reasons = dict.fromkeys(each.reason for each in excluded if each.reason)
+        answer = replace(answer, reason="; ".join(reasons))
+    return answer
 
 
 def _node(node: Call | Group, case: Case, parts: list[Part]) -> Answer:

@@ -239,7 +239,8 @@ def _ingredients(value_set: str, terminology: Terminology) -> set[str]:
     return {
         name
         for row in terminology.rows
-        if wanted.takes(row, row.system, row.code)
+        # The other half of a combination product concerns no rule.
+        if len(row.ingredients) == 1 and wanted.takes(row, row.system, row.code)
         for name in row.ingredients
         if not name.endswith("(class)")
     }

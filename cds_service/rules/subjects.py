@@ -139,7 +139,14 @@ def _one_each(chart: Chart, subject: Subject) -> Sequence[Partner]:
 
 def _within_washout(chart: Chart, subject: Subject, partner: Partner) -> bool:
     use = partner.use
-    if use.taking.value != "past" or use.end is None or use.ended_unknown:
+    if use.taking.value != "past":
         return True
+    if use.end is None or use.ended_unknown:
+        if subject.washout_is_certain:
+            return True
+        allowed_start = use.start
+        return allowed_start is not None and chart.record.clock.days_since(
+            allowed_start
+        ) <= subject.washout_days.get(partner.ingredient, subject.washout_days.get("default", 0))
     allowed = subject.washout_days.get(partner.ingredient, subject.washout_days.get("default", 0))
     return chart.record.clock.days_since(use.end) <= allowed

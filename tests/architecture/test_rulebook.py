@@ -113,9 +113,8 @@ def test_a_rule_offers_reasons_for_another_choice(name: str, rulebook: Rulebook)
 @each_rule
 def test_a_rule_and_its_sources_were_reviewed_on_a_day(name: str, rulebook: Rulebook) -> None:
     rule = rulebook.rules[name]
-    assert date.fromisoformat(rule.last_reviewed)
-    for citation in rule.citations:
-        assert date.fromisoformat(citation.source.last_reviewed)
+    days = [rule.last_reviewed, *(each.source.last_reviewed for each in rule.citations)]
+    assert [date.fromisoformat(day).isoformat() for day in days] == days
 
 
 @each_rule

@@ -189,7 +189,7 @@ def _problems_of_create(told: Told, offer: Offer) -> Iterator[str]:
         yield f"{offer}: creates what is no draft but {offer.resource.get('status')!r}"
     if offer.resource.get("intent") not in ("order", "proposal"):
         yield f"{offer}: intent {offer.resource.get('intent')!r}"
-    version = told.shape.version or "R4"
+    version = _strict_version(told) or "R4"
     if (problem := problem_as(version, offer.resource)) is not None:
         yield f"{offer}: invalid in {version}: {problem}"
 
@@ -206,11 +206,18 @@ def _problems_of_update(told: Told, offer: Offer, draft: Json) -> Iterator[str]:
         untouched = name not in ("dosageInstruction", "dispenseRequest", "status", "statusReason")
         if untouched and "note" != name and exact(value) != exact(offer.resource.get(name)):
             yield f"{offer}: {name} is {offer.resource.get(name)!r}, was {value!r}"
-    version = told.call.case.version if told.shape is AS_RENDERED else told.shape.version
+    version = _strict_version(told)
     if problem_as(version, draft) is None:
         problem = problem_as(version, offer.resource)
         if problem is not None:
             yield f"{offer}: invalid in {version} though the draft was valid: {problem}"
+
+
+def _strict_version(told: Told) -> str:
+    """The version whose models tell what is valid; there are none of DSTU2."""
+    if told.shape is not AS_RENDERED:
+        return told.shape.version
+    return told.call.case.version if told.call.case.version != "DSTU2" else ""
 
 
 # --- what a reader needs to repair it -------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from cds_service.answer import Answer, no, unknown, yes
 from cds_service.chart.chart import Partner
@@ -54,9 +55,13 @@ def _answer(case: Case, value_set: str, holds: Callable[[Found], bool], what: st
 
 
 @criterion(reads=(MEDICATIONS,), values=_VALUES)
-def taken_with_any(case: Case, of: ValueSetName) -> Answer:
-    """At least one other systemic drug of a value set is taken or drafted."""
-    return _answer(case, of, lambda found: len(found) >= 1, "with one of them")
+def taken_with_any(case: Case, of: ValueSetName, among: ValueSetName) -> Answer:
+    """At least one other systemic drug of a value set is taken; all of a wider set are named."""
+    answer = _answer(case, of, lambda found: len(found) >= 1, "with one of them")
+    if not answer.is_yes:
+        return answer
+    names = ", ".join(sorted(_found(case, among, certain_only=False)))
+    return replace(answer, reason=f"with {names}", values={"depressants": cut(names, 60)})
 
 
 @criterion(reads=(MEDICATIONS,), values=_VALUES)

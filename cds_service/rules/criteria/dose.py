@@ -236,8 +236,12 @@ def age_below(case: Case, years: int) -> Answer:
 
 
 @criterion(reads=("patient", LABORATORY), observations=("body-weight",))
-def is_a_child_below(case: Case, kilograms: Decimal) -> Answer:
-    """The patient weighs less than a limit; asked only where it can matter, under 18 years."""
+def is_a_child_below(case: Case, kilograms: Decimal, unless_first_above_mg: Decimal) -> Answer:
+    """The patient weighs less than a limit; asked only where it can matter, under 18 years.
+
+    Where the weight is not known, a first daily dose above ``unless_first_above_mg`` is too
+    high for the lighter child as well, and then the weight does not matter.
+    """
     record = case.record
     reading = record.measurements.weight
     weight = reading.usable
@@ -248,4 +252,7 @@ def is_a_child_below(case: Case, kilograms: Decimal) -> Answer:
         return no(text, weight.ref)
     if record.is_adult:
         return no("an adult")
+    first = drug_order(case).first_daily_mg
+    if first is not None and first > unless_first_above_mg:
+        return no("a high start at any weight")
     return unknown(reading.problem, *reading.evidence)

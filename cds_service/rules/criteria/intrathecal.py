@@ -7,12 +7,14 @@ from decimal import Decimal
 from itertools import pairwise
 
 from cds_service.answer import Answer, no, unknown, yes
+from cds_service.chart.dose import add_up
 from cds_service.chart.intrathecal import (
     INTRATHECAL,
     intrathecal_uses,
     is_bolus,
     is_maintenance,
     is_rescue,
+    is_reservoir_product,
     keeps_delivery,
     positive_screening,
     pump_in_place,
@@ -34,7 +36,6 @@ from cds_service.rules.criteria.words import cut
 
 _AMOUNT = {"amount": 20}
 _MICROGRAMS = Decimal(1000)
-_RESERVOIR_STRENGTHS = frozenset({Decimal("0.5"), Decimal(1), Decimal(2)})
 
 
 def _micrograms(milligrams: Decimal) -> str:
@@ -125,15 +126,9 @@ def is_written_in_milligrams(case: Case, bolus_mg: Decimal, daily_mg: Decimal) -
     if use is None or use.route != INTRATHECAL:
         return no("no intrathecal order")
     written = any(each.written_in_milligrams for each in use.regimen.instructions)
-    strength = use.drug.strength
     if not written:
         return no("not written in milligrams", use.ref)
-    is_pump_product = (
-        strength is not None
-        and strength.per_millilitre
-        and strength.milligrams in _RESERVOIR_STRENGTHS
-    )
-    if is_pump_product and pump_in_place(case.record):
+    if is_reservoir_product(use) and pump_in_place(case.record):
         return no("the fill of a reservoir", use.ref)
     single, daily = use.regimen.peak_single_mg, use.regimen.peak_daily_mg
     if is_bolus(use):
@@ -181,18 +176,26 @@ def is_the_first_maintenance(case: Case) -> Answer:
 def maintenance_rises_by(case: Case, percent: Decimal, *, or_more: int = 0) -> Answer:
     """The daily maintenance dose rises in one step by more than a share (or by it, ``or_more``)."""
     order = drug_order(case)
-    old, new = order.previous_daily_mg, order.peak_daily_mg
-    if order.prior is None or order.use.route != INTRATHECAL:
+    running = [use for use in order.beside if use.taking is Taking.NOW]
+    before = [*([order.prior] if order.prior is not None else []), *running]
+    if order.use.route != INTRATHECAL or not before:
         return no("no earlier dose")
-    if old is None or new is None or old <= 0:
+    old = add_up(use.regimen.peak_daily_mg for use in before)
+    beside = add_up(use.regimen.peak_daily_mg for use in order.beside)
+    if old is None or beside is None or order.peak_daily_mg is None or old <= 0:
         return unknown_dose(order)
-    share = (new - old) * 100 / old
+    # Each phase is a step of its own, from the one before it.
+    levels = [old, *((phase.daily_mg or Decimal(0)) + beside for phase in order.use.regimen.phases)]
+    share, old, new = max(
+        (((new - old) * 100 / old, old, new) for old, new in pairwise(levels) if old > 0),
+        default=(Decimal(0), old, old),
+    )
     text = f"{plain_number(round(share, 1))} %"
     if share > percent or (or_more and share == percent):
         amount = cut(f"{_micrograms(new)}/day", 20)
         return yes(
             f"from {_micrograms(old)}/day to {_micrograms(new)}/day, {text} more",
-            order.prior.ref,
+            *(use.ref for use in before),
             order.ref,
             values={"amount": amount, "percent": cut(text, 6)},
         )

@@ -19,7 +19,7 @@ _RENAL_RESULTS = ("creatinine", "reported-egfr", "body-weight", "body-height")
 _READS = (CONDITIONS, LABORATORY, "patient", "encounters")
 _VALUES = {
     "estimate": NUMBER_LENGTH,
-    "creatinine": RESULT_LENGTH,
+    "seen": RESULT_LENGTH + len("creatinine "),
     "inputs": 240,
     "other_estimate": 80,
 }
@@ -30,7 +30,7 @@ def _below(case: Case, estimate: Estimate | NoEstimate, limit: Decimal, other: s
         return unknown(estimate.reason, *estimate.evidence)
     side = estimate.is_below(limit)
     creatinine = case.record.measurements.creatinine.usable
-    seen = creatinine.text if creatinine is not None else estimate.inputs
+    seen = f"creatinine {creatinine.text}" if creatinine is not None else _reported(estimate)
     shown = estimate.shown(limit)
     if side is None:
         reason = f"{estimate.formula} lies on both sides of {limit}: {estimate.inputs}"
@@ -39,7 +39,7 @@ def _below(case: Case, estimate: Estimate | NoEstimate, limit: Decimal, other: s
     if not side:
         number = f"{shown} {estimate.unit}" if shown else f"not below {limit} {estimate.unit}"
     label = "Creatinine clearance" if estimate.formula == "Cockcroft-Gault" else "eGFR"
-    reason = f"{label} {number} (creatinine {seen})"
+    reason = f"{label} {number} ({seen})"
     if not side:
         return no(reason, *estimate.evidence)
     return yes(
@@ -47,11 +47,15 @@ def _below(case: Case, estimate: Estimate | NoEstimate, limit: Decimal, other: s
         *estimate.evidence,
         values={
             "estimate": shown or f"< {limit}",
-            "creatinine": cut(seen, RESULT_LENGTH),
+            "seen": cut(seen, RESULT_LENGTH + len("creatinine ")),
             "inputs": cut(f"{estimate.formula}: {estimate.inputs}", 240),
             "other_estimate": cut(other, 80),
         },
     )
+
+
+def _reported(estimate: Estimate) -> str:
+    return f"reported {estimate.inputs}"
 
 
 def _text_of(estimate: Estimate | NoEstimate, limit: Decimal) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from cds_service.answer import Answer, no, yes
 from cds_service.chart.kidney import Estimate, NoEstimate
+from cds_service.chart.medications import Taking
 from cds_service.chart.results import Reading, State
 from cds_service.fhir.reading import Obtained
 from cds_service.rules.case import Case
@@ -98,6 +99,8 @@ def clearance_is_undecided_by(case: Case, datum: str, limit: Decimal) -> Answer:
 def egfr_is_undecided_by(case: Case, datum: str, limits: tuple[Decimal, ...]) -> Answer:
     """Whether a datum alone keeps the eGFR from being told from any of the limits."""
     estimate = case.record.egfr
+    if case.record.dialysis:
+        return no("on dialysis the estimate decides nothing")
     if isinstance(estimate, NoEstimate):
         if estimate.datum == datum and datum != "creatinine":
             return _missing(estimate.reason, *estimate.evidence)
@@ -117,6 +120,15 @@ def _undecided(case: Case, estimate: Estimate, datum: str) -> Answer:
     if datum == "age":
         return _missing("the birth date is not exact, and it decides", *estimate.evidence)
     return _missing(f"the {datum} does not decide: {estimate.inputs}", *estimate.evidence)
+
+
+@criterion(reads=("patient",), values=_VALUES)
+def age_is_missing(case: Case) -> Answer:
+    """No birth date that can be read."""
+    person = case.record.person
+    if person.ages is not None:
+        return no("the age is known")
+    return _missing("the birth date is not recorded", person.ref)
 
 
 @criterion(values=_VALUES)
@@ -148,11 +160,15 @@ def drug_is_not_coded(case: Case) -> Answer:
             return _missing("the ordered drug has no code this service knows", use.ref)
         return no("its words name none of our drugs")
     wanted = case.record.vocabulary.ingredients_read_about(use.drug.ingredients if use else ())
+    names: dict[str, None] = {}
+    refs = []
     for other in case.record.drug_uses:
-        if other.taking.value != "now" or other.drug.is_known:
-            continue
-        if other.drug.mentions(wanted):
-            return _missing("a listed drug has no code this service knows", other.ref)
+        if other.taking is Taking.NOW and not other.drug.is_known:
+            mentioned = [name for name in sorted(wanted) if other.drug.mentions([name])]
+            names.update(dict.fromkeys(mentioned))
+            refs += [other.ref] if mentioned else []
+    if names:
+        return _missing(f"no known code for listed {', '.join(names)}", *refs)
     return no("every drug that matters has a code")
 
 

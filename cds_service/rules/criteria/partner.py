@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from cds_service.answer import Answer, no, yes
 from cds_service.chart.chart import Partner
+from cds_service.chart.medications import Taking
 from cds_service.rules.case import Case
 from cds_service.rules.criteria.registry import MEDICATIONS, ValueSetName, criterion
 from cds_service.rules.criteria.words import NAME_LENGTH, cut
@@ -26,6 +27,10 @@ def _named(partner: Partner) -> Answer:
         since = "in this order"
     elif partner.doubt is not None:
         since = partner.doubt
+    elif partner.use.taking is Taking.PAST:
+        ended = partner.use.end
+        is_known = ended is not None and not partner.use.ended_unknown
+        since = f"stopped {ended.text}" if ended and is_known else "stopped, day not recorded"
     else:
         since = f"since {partner.since.text}" if partner.since is not None else "on the list"
     return yes(

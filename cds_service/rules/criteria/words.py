@@ -9,13 +9,16 @@ from cds_service.chart.results import plain_number
 NAME_LENGTH = 48
 """The longest name of a diagnosis or drug a summary may quote; longer ones are cut."""
 DOSE_LENGTH = len("100000 mg/day")
-RESULT_LENGTH = len("> 1000.25 umol/L on 2026-11-21")
+RESULT_LENGTH = len("> 1000 umol/L preliminary on 2026-11-21")
 NUMBER_LENGTH = len("100.123456")
 
 
 def cut(text: str, length: int = NAME_LENGTH) -> str:
     """A text within a length; what is cut shows."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+    if len(text) <= length:
+        return text
+    whole_words = text[: length - 1].rpartition(" ")[0]
+    return (whole_words if len(whole_words) > length // 2 else text[: length - 1]).rstrip() + "…"
 
 
 def milligrams(value: Decimal) -> str:

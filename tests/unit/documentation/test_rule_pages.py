@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cds_service.answer import no
 from cds_service.cards import suggestions
 from cds_service.chart.orders import Change
 from cds_service.documentation.conditions import Conditions, first_line
@@ -26,13 +28,16 @@ from cds_service.documentation.words import (
     quantity,
 )
 from cds_service.fhir.terminology import CodeRow, CodeRule, Part, Terminology, ValueSet
-from cds_service.rules.criteria.registry import ValueSetName, all_criteria
+from cds_service.rules.criteria.registry import Criterion, ValueSetName, all_criteria
 from cds_service.rules.offers import OFFER_KINDS, OPTIONAL_ARGUMENTS
 from cds_service.rules.rulebook import Rulebook, load_rulebook
-from cds_service.rules.schema import Rule
+from cds_service.rules.schema import Call, Group, Rule, When
 
 RULEBOOK = Path(__file__).parents[3] / "hooks" / "spasticity"
 RULES = sorted(path.stem for path in (RULEBOOK / "rules").rglob("*.yaml"))
+PLACES = r"a value set|a limit|some |a datum|a share|`"
+"""Where the sentence of a criterion is filled in."""
+
 each_rule = pytest.mark.parametrize("name", RULES)
 
 
@@ -67,14 +72,126 @@ def test_every_criterion_stands_on_the_page_with_its_arguments(
     for line in conditions_of(rule, material).splitlines():
         assert line in page
     for call in rule.calls():
-        opening = re.split(r"a value set|a limit|some |a datum|a share", first_line(call.criterion))
-        assert opening[0].rstrip(". ") in page, call.criterion.name
+        assert re.split(PLACES, first_line(call.criterion))[0].rstrip(". ") in page
         for argument, kind in call.criterion.parameters.items():
             value = call.arguments.get(argument)
             if kind is ValueSetName and value is not None:
                 assert f"(value-sets.md#{value})" in page, call.criterion.name
-            elif isinstance(value, Decimal | int):
+            elif isinstance(value, Decimal):
                 assert f"**{number(value, '')}" in page, call.criterion.name
+
+
+def asks(
+    sentence: str, parameters: Mapping[str, Any], required: frozenset[str] = frozenset()
+) -> Criterion:
+    return Criterion("asks", lambda case: no(""), (), (), {}, parameters, required, sentence)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "arguments", "written", "expected"),
+    [
+        (asks("The drug is new.", {}), {}, {}, "The drug is new."),
+        (
+            asks("The dose lies above a limit.", {"limit": Decimal}),
+            {"limit": Decimal(60)},
+            {"limit": "$limit_mg"},
+            "The dose lies above **60 mg/day** (`limit_mg`, literature).",
+        ),
+        (
+            asks("The dose lies above a limit.", {"limit": Decimal}),
+            {"limit": Decimal(15)},
+            {"limit": "$baclofen-high-starting-dose.label_start_mg"},
+            ("The dose lies above **15 mg/day** (`label_start_mg` of "
+            "[`baclofen-high-starting-dose`](baclofen-high-starting-dose.md), label)."),
+        ),
+        (
+            asks("A diagnosis of a value set within some days.", {"of": ValueSetName, "days": int}),
+            {"of": "creatinine", "days": 1},
+            {"of": "creatinine", "days": 1},
+            "A diagnosis of the set [serum creatinine](value-sets.md#creatinine) within **1 day**.",
+        ),
+        (
+            asks("The patient has reached an age.", {"years": int}),
+            {"years": 18},
+            {"years": 18},
+            "The patient has reached an age: **18 years**.",
+        ),
+        (
+            asks("It falls: by what it may.", {"step_mg": Decimal}),
+            {"step_mg": Decimal("2.50")},
+            {"step_mg": Decimal("2.50")},
+            "It falls: by what it may (**2.5 mg**).",
+        ),
+        (
+            asks("Brief and low.", {"days": int, "daily_mg": Decimal}),
+            {"days": 7, "daily_mg": Decimal(15)},
+            {"days": 7, "daily_mg": Decimal(15)},
+            "Brief and low: `days` **7 days**, `daily_mg` **15 mg**.",
+        ),
+        (
+            asks("One of these reasons.", {"codes": tuple[str, ...]}),
+            {"codes": ("sintol", "salg")},
+            {"codes": ["sintol", "salg"]},
+            "One of these reasons: **sintol**, **salg**.",
+        ),
+        (
+            asks("It is there, and is new enough unless ``however_old``.", {"however_old": bool}),
+            {},
+            {},
+            "It is there, and is new enough.",
+        ),
+        (
+            asks("It is there, and is new enough unless ``however_old``.", {"however_old": bool}),
+            {"however_old": True},
+            {"however_old": True},
+            "It is there, **however old**.",
+        ),
+        (
+            asks("It rises by more than a share (or by it, ``or_more``).", {"percent": Decimal, "or_more": int}),
+            {"percent": Decimal(40)},
+            {"percent": Decimal(40)},
+            "It rises by more than **40 %**.",
+        ),
+        (
+            asks("It rises by more than a share (or by it, ``or_more``).", {"percent": Decimal, "or_more": int}),
+            {"percent": Decimal(40), "or_more": 1},
+            {"percent": Decimal(40), "or_more": 1},
+            "It rises by more than **40 %** (or by it, **or more**).",
+        ),
+    ],
+)  # fmt: skip
+def test_a_criterion_is_a_sentence_with_its_numbers_in_place(
+    criterion: Criterion,
+    arguments: Mapping[str, Any],
+    written: Mapping[str, Any],
+    expected: str,
+    rulebook: Rulebook,
+) -> None:
+    when = When(all=(Call(criterion, arguments),))
+    writer = Conditions(rulebook, "baclofen-dose-above-60")
+    blocks = writer.blocks(when, {"all": [{"asks": written} if written else "asks"]})
+    assert blocks == [["This must hold:"], [f"- {expected}"]]
+
+
+def test_many_arguments_stand_in_a_list_and_groups_are_indented(rulebook: Rulebook) -> None:
+    arguments = {"first_mg": Decimal(1), "second_mg": Decimal(2), "third_mg": Decimal(3)}
+    many = Call(asks("It falls.", dict.fromkeys(arguments, Decimal)), arguments)
+    plain_call = Call(asks("It is new.", {}), {})
+    when = When(any=(Group("none", (plain_call, many)),), none=(plain_call,))
+    written = {"any": [{"none": ["asks", {"asks": arguments}]}], "none": ["asks"]}
+    assert Conditions(rulebook, "baclofen-dose-above-60").blocks(when, written) == [
+        ["At least one of these must hold:"],
+        [
+            "- none of these:",
+            "  - It is new.",
+            "  - It falls:",
+            "    - `first_mg`: **1 mg**",
+            "    - `second_mg`: **2 mg**",
+            "    - `third_mg`: **3 mg**",
+        ],
+        ["And none of this may hold, where a doubtful fact counts in full:"],
+        ["- It is new."],
+    ]
 
 
 @each_rule
