@@ -37,11 +37,16 @@ def is_reservoir_product(use: DrugUse) -> bool:
     )
 
 
-def is_reservoir_fill(use: DrugUse) -> bool:
-    """Whether one single dose is the fill of a pump: 10 to 40 mL of a pump concentration."""
+def is_reservoir_fill(record: PatientRecord, use: DrugUse) -> bool:
+    """Whether one single dose is the fill of a pump, and nothing the patient gets at once.
+
+    10 to 40 mL of a pump concentration, or such a product where a pump is in place.
+    """
     amount, strength = use.regimen.peak_single_mg, use.drug.strength
-    if amount is None or strength is None or not is_reservoir_product(use):
+    if amount is None or strength is None or not (is_bolus(use) and is_reservoir_product(use)):
         return False
+    if pump_in_place(record):
+        return True
     in_milligrams = any(each.written_in_milligrams for each in use.regimen.instructions)
     return not in_milligrams and _LEAST_FILL_ML <= amount / strength.milligrams <= _MOST_FILL_ML
 
@@ -133,7 +138,7 @@ def order_kinds(chart: Chart, use: DrugUse) -> frozenset[str]:
     if use.route != INTRATHECAL or not use.drug.match("baclofen", chart.record.terminology):
         return frozenset()
     if is_bolus(use):
-        if is_reservoir_fill(use):
+        if is_reservoir_fill(chart.record, use):
             return frozenset()
         has_pump = bool(pump_in_place(chart.record))
         return frozenset() if has_pump else frozenset({PUNCTURE})
@@ -157,7 +162,7 @@ def positive_screening(record: PatientRecord) -> tuple[str, ...]:
         each.ref
         for each in record.procedures
         if record.terminology.match("successful-outcome", each.outcome_rows) is not None
-        and (boluses or record.is_screening(each))
+        and (boluses or record.is_of_kind("screening-trial", each))
     ]
     return tuple(dict.fromkeys([*successful, *(use.ref for use in boluses if successful)]))
 
@@ -185,7 +190,11 @@ def refill_dates(record: PatientRecord) -> list[tuple[When, str]]:
     Active refill requests with an occurrence, and the end of validity of the active
     intrathecal request where it lies within 180 days of the last refill or its start.
     """
-    done = [each.when for each in record.procedures_of("pump-refill") if each.when is not None]
+    done = [
+        each.when
+        for each in record.procedures
+        if each.when is not None and record.is_of_kind("pump-refill", each)
+    ]
     last = max((when.high for when in done), default=None)
     dates = [
         (order.occurs, order.ref)

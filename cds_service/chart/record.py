@@ -246,9 +246,9 @@ class PatientRecord:
         """Procedures of a value set that were done."""
         return [each for each in self.procedures if self.terminology.match(value_set, each.rows)]
 
-    def is_screening(self, procedure: ProcedureDone) -> bool:
-        """Whether a procedure is an intrathecal screening trial."""
-        kind = self.vocabulary.service_kinds["screening-trial"]
+    def is_of_kind(self, name: str, procedure: ProcedureDone) -> bool:
+        """Whether a procedure is of a kind of service, by code or by words."""
+        kind = self.vocabulary.service_kinds[name]
         return kind.covers(procedure.rows, procedure.words, self.terminology)
 
     @cached_property

@@ -103,7 +103,7 @@ def decide(chart: Chart, rulebook: Rulebook, *, review: bool = False) -> Decisio
     findings: list[Finding] = []
     evaluations: list[Evaluation] = []
     for rule in rulebook.rules.values():
-        if review and not rule.in_patient_view:
+        if not (rule.in_patient_view if review else rule.in_order_hooks):
             continue
         outcomes = [_decide_case(rule, case) for case in cases(rule, chart, review=review)]
         if review:

@@ -112,11 +112,11 @@ class Fields:
             return ""
         return value.strip()
 
-    def choice(self, name: str, allowed: Iterable[str], default: str | None = None) -> str:
+    def choice(self, name: str, allowed: Iterable[object], default: object = None) -> str:
         """One of some words."""
         value = self.content.get(name, default)
-        known = list(allowed)
-        if value not in known:
+        known = [str(each) for each in allowed]
+        if str(value) not in known:
             self.complain(name, f"must be one of {', '.join(known)}")
             return known[0]
         return str(value)

@@ -202,8 +202,8 @@ def _runs_in(rule: Rule, service: Service) -> bool:
     if service.hook == _PATIENT_VIEW:
         return rule.in_patient_view
     if service.hook == _MEDICATION_PRESCRIBE:
-        return rule.subject.about != "service"
-    return True
+        return rule.in_order_hooks and rule.subject.about != "service"
+    return rule.in_order_hooks
 
 
 def _data_ages(

@@ -110,7 +110,8 @@ class _RuleReader:
             selection=selection,
             override_reasons=self._override_reasons(),
             swallowed_by=self._swallowed_by(),
-            in_patient_view=top.flag("patient_view"),
+            in_patient_view=bool(top.content.get("patient_view")),
+            in_order_hooks=top.choice("patient_view", (True, False, "only"), False) != "only",
             not_covered=top.texts("not_covered"),
         )
 

@@ -148,6 +148,7 @@ class Rule:
     swallowed_by: Mapping[str, frozenset[Indicator]]
     """Rule id -> the indicators at which that rule hides a finding of this one."""
     in_patient_view: bool
+    in_order_hooks: bool
     not_covered: tuple[str, ...]
 
     @property

@@ -39,7 +39,8 @@ def _mode(rule: Rule, case: Case) -> str | None:
 def _subjects(rule: Rule, chart: Chart, *, review: bool) -> Iterator[Case]:
     subject = rule.subject
     if subject.about == "patient":
-        yield Case(chart)
+        prescriptions = _own_sides(subject, chart, review=True) if review else iter(())
+        yield next(prescriptions, Case(chart))
     elif subject.about == "change":
         for change in regimen_changes(chart, subject.drug or "", subject.routes):
             yield Case(chart, regimen_change=change)

@@ -84,7 +84,8 @@ def _prescribed(version: str) -> Callable[[Case], Case]:
 def _is_prescription(case: Case) -> bool:
     """Medicines alone, and nothing said of them that the older versions have no place for."""
     return case.hook in ("order-select", "order-sign") and all(
-        ("drug" in order or "stop" in order) and not {"stop_reason", "do_not_perform"} & order.keys()
+        ("drug" in order or "stop" in order)
+        and not {"stop_reason", "do_not_perform"} & order.keys()
         for order in case.get("orders", [])
     )
 

@@ -20,8 +20,7 @@ RECORDS = (
     *("MedicationRequest", "MedicationStatement"),
     *("MedicationDispense", "MedicationAdministration"),
 )
-CERTAIN = ("confirmed", "missing")
-DOUBTED = ("unconfirmed", "provisional", "differential")
+VERIFICATIONS = ("confirmed", "missing", "unconfirmed", "provisional", "differential")
 
 _past = st.sampled_from([-1500, -400, -120, -89, -40, -20, -6, -2, -1])
 
@@ -80,14 +79,14 @@ def results(draw: st.DrawFn) -> list[Json]:
 
 
 @st.composite
-def conditions(draw: st.DrawFn, verifications: tuple[str, ...] = (*CERTAIN, *DOUBTED)) -> Json:
+def conditions(draw: st.DrawFn) -> Json:
     """A disease in any state."""
     made: Json = {
         "is": draw(st.sampled_from(CONDITIONS)),
         "status": draw(
             st.sampled_from(["active", "active", "recurrence", "inactive", "remission", "resolved"])
         ),
-        "verification": draw(st.sampled_from(verifications)),
+        "verification": draw(st.sampled_from(VERIFICATIONS)),
         "onset": draw(st.none() | _past),
     }
     if made["status"] in ("inactive", "resolved"):
@@ -176,7 +175,7 @@ def charts(draw: st.DrawFn, *, is_exact: bool = False, youngest: int = 1) -> Jso
 
 
 @st.composite
-def treated(draw: st.DrawFn, **wishes: Any) -> tuple[Json, list[str]]:
+def treated(draw: st.DrawFn, /, **wishes: Any) -> tuple[Json, list[str]]:
     """A chart with own drugs taken already, and their names."""
     chart = draw(charts(**wishes))
     taken = draw(st.lists(st.sampled_from(OWN), unique=True, max_size=2))
@@ -188,7 +187,7 @@ def treated(draw: st.DrawFn, **wishes: Any) -> tuple[Json, list[str]]:
 
 
 @st.composite
-def cases(draw: st.DrawFn, **wishes: Any) -> Case:
+def cases(draw: st.DrawFn, /, **wishes: Any) -> Case:
     """A whole call while choosing an order: a chart and one to three drafts."""
     chart, taken = draw(treated(**wishes))
     drafts: list[Json] = []

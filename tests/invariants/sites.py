@@ -33,9 +33,7 @@ def site(
 ) -> ServiceClient:
     """A service with these settings; keys of findings are the same at every site."""
     rules = Rules(disabled=disabled, shadow=shadow, minimum_indicator=dict(minimum))
-    app = create_app(
-        replace(_settings(), rules=rules), rulebook=site_rulebook(), clock=lambda: NOW
-    )
+    app = create_app(replace(_settings(), rules=rules), rulebook=site_rulebook(), clock=lambda: NOW)
     return ServiceClient(app.test_client(), _templates())
 
 

@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 
 from cds_service.cds import Indicator
 from tests.invariants.generated import (
-    CERTAIN,
     CONDITIONS,
-    DOUBTED,
     DRUGS,
     OWN,
     PARTNERS,
@@ -108,7 +106,9 @@ def test_a_higher_dose_of_a_new_order_never_lowers_the_highest_indicator(
         "frequency": min(dose["frequency"] + data.draw(st.integers(0, 2)), 4),
     }
     assume(more != dose)
-    lower, higher = (case_of({**chart, "orders": [{"drug": drug, "dose": each}]}) for each in (dose, more))
+    lower, higher = (
+        case_of({**chart, "orders": [{"drug": drug, "dose": each}]}) for each in (dose, more)
+    )
     _never_less(lower, higher)
 
 
@@ -172,7 +172,14 @@ def test_a_drug_entered_in_error_changes_nothing(case: Case, drug: str, resource
 @given(
     cases(),
     st.sampled_from(
-        [("creatinine", 9.0), ("inr", 4.0), ("platelets", 20), ("alt", 900), ("pulse", 30), ("weight", 35)]
+        [
+            ("creatinine", 9.0),
+            ("inr", 4.0),
+            ("platelets", 20),
+            ("alt", 900),
+            ("pulse", 30),
+            ("weight", 35),
+        ]
     ),
     st.sampled_from(["entered-in-error", "cancelled"]),
 )
@@ -183,7 +190,8 @@ def test_a_result_entered_in_error_changes_nothing(
     test, value = wrong
     request = request_of(case)
     rendered = render(
-        with_more(case, "results", {"test": test, "value": value, "day": -1, "status": status}), MOMENT
+        with_more(case, "results", {"test": test, "value": value, "day": -1, "status": status}),
+        MOMENT,
     )
     # The case's own results, the baseline among them, stay: the wrong one is a further resource.
     extra = next(
@@ -268,11 +276,8 @@ def test_a_disabled_rule_takes_its_findings_along_and_shows_what_it_hid(
     uncovered = hidden - swallowed(found, without=[rule])
     after = answer_to(case, site(disabled=frozenset({rule})))
     shadowed = answer_to(case, site(shadow=frozenset({rule})))
-    expected = {
-        **{each: indicator for each, indicator in highest_by_subject(before).items()},
-        **{each: found[each] for each in uncovered},
-    }
-    expected = {each: indicator for each, indicator in expected.items() if each[0] != rule}
+    shown = highest_by_subject(before) | {each: found[each] for each in uncovered}
+    expected = {each: indicator for each, indicator in shown.items() if each[0] != rule}
     report = f"without {rule}\n{listed(before)}\n{listed(after)}\n{case.data}"
     assert highest_by_subject(after) == expected, report
     kept = {each for each in full(before) if each[0] != rule}
@@ -290,9 +295,7 @@ def _told(value: Any) -> Any:
 
 @many
 @given(cases(), st.sampled_from(list(Indicator)))
-def test_the_minimum_indicator_removes_exactly_what_is_below(
-    case: Case, least: Indicator
-) -> None:
+def test_the_minimum_indicator_removes_exactly_what_is_below(case: Case, least: Indicator) -> None:
     """What is hidden still hides what it hid: nothing new appears."""
     before = full(answer_to(case))
     after = full(answer_to(case, site(minimum=((case.service, least),))))
@@ -319,4 +322,6 @@ def test_the_explanation_is_what_the_cards_say(case: Case, hook: str) -> None:
     counted = {name: verdicts.count(name) for name in ("yes", "no", "unknown")}
     assert {name: summary[name] for name in counted} == counted
     assert summary["evaluated"] == len(verdicts)
-    assert [_told(card) for card in explanation["cards"]] == [_told(card) for card in answer["cards"]]
+    assert [_told(card) for card in explanation["cards"]] == [
+        _told(card) for card in answer["cards"]
+    ]

@@ -29,9 +29,7 @@ def ask_why(http: FlaskClient, service: str, request: Json) -> Json:
 
 def _post(http: FlaskClient, path: str, request: Json) -> Json:
     with no_failed_rule():
-        response = http.post(
-            path, data=_ENCODER.encode(request), content_type="application/json"
-        )
+        response = http.post(path, data=_ENCODER.encode(request), content_type="application/json")
     return read_answer(response)
 
 

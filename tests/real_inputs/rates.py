@@ -12,7 +12,13 @@ REVIEW = Path(__file__).with_name("REVIEW.md")
 _BEGIN, _END = "<!-- rates: begin -->\n", "<!-- rates: end -->\n"
 _ABOUT_THE_PATIENT = ("patient", "problems", "takes")
 _ORDER = ("critical", "warning", "info")
-_DATA = {"no code": "drug", "weight": "weight", "creatinine": "creatinine", "INR": "INR"}
+_DATA = {
+    "known code": "drug",
+    "birth date": "age",
+    "weight": "weight",
+    "creatinine": "creatinine",
+    "INR": "INR",
+}
 """Words in the reason of a missing datum -> the datum."""
 
 

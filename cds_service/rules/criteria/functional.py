@@ -30,10 +30,9 @@ def diagnosis_at_the_site(case: Case, of: ValueSetName) -> Answer:
 
 @criterion(reads=(CONDITIONS,), values={"structural": NAME_LENGTH})
 def structural_cause_at_the_site(case: Case, of: ValueSetName) -> Answer:
-    """A structural cause where the order applies: an injury code, or a value set, or the reason.
+    """A structural cause where the order applies: an injury code, or a disease of a value set.
 
-    A structural disease must state the site itself, or be the reason of the order: a disease
-    of the whole body does not explain one limb. Injuries are ICD chapters S and T.
+    A site that is not stated counts as the same. Injuries are ICD chapters S and T.
     """
     order = _service(case)
     named = {reference.rsplit("/", 1)[-1] for reference in order.reason_refs}
@@ -41,8 +40,7 @@ def structural_cause_at_the_site(case: Case, of: ValueSetName) -> Answer:
         if not diagnosis.is_active:
             continue
         is_reason = diagnosis.ref.rsplit("/", 1)[-1] in named
-        at_site = bool(diagnosis.sites) and same_site(diagnosis.sites, order.sites)
-        if not (is_reason or at_site):
+        if not (is_reason or same_site(diagnosis.sites, order.sites)):
             continue
         injury = case.record.injury_codes.get(diagnosis.ref, "")
         match = case.record.terminology.match(of, diagnosis.rows)

@@ -14,6 +14,7 @@ from cds_service.chart.intrathecal import (
     is_bolus,
     is_maintenance,
     is_rescue,
+    is_reservoir_fill,
     is_reservoir_product,
     keeps_delivery,
     positive_screening,
@@ -46,7 +47,7 @@ def _bolus(case: Case) -> DrugUse | None:
     use = case.order.use if case.order is not None else None
     if use is None or use.route != INTRATHECAL or not is_bolus(use):
         return None
-    return use
+    return None if is_reservoir_fill(case.record, use) else use
 
 
 @criterion(values=_AMOUNT)
@@ -99,8 +100,8 @@ def bolus_within(case: Case, hours: int) -> Answer:
 
 @criterion(reads=(PROCEDURES, MEDICATIONS))
 def has_positive_screening(case: Case) -> Answer:
-    """A screening bolus with a successful outcome is on record, or a pump already in place."""
-    refs = positive_screening(case.record) or pump_in_place(case.record)
+    """A screening bolus with a successful outcome is on record."""
+    refs = positive_screening(case.record)
     if refs:
         return yes("a positive screening is on record", *refs)
     if case.record.obtained("Procedure") is not Obtained.YES:
@@ -178,7 +179,7 @@ def maintenance_rises_by(case: Case, percent: Decimal, *, or_more: int = 0) -> A
     order = drug_order(case)
     running = [use for use in order.beside if use.taking is Taking.NOW]
     before = [*([order.prior] if order.prior is not None else []), *running]
-    if order.use.route != INTRATHECAL or not before:
+    if order.use.route != INTRATHECAL or not is_maintenance(order.use) or not before:
         return no("no earlier dose")
     old = add_up(use.regimen.peak_daily_mg for use in before)
     beside = add_up(use.regimen.peak_daily_mg for use in order.beside)
@@ -214,7 +215,8 @@ def concentration_differs(case: Case) -> Answer:
         ),
         None,
     )
-    if order.use.route != INTRATHECAL or is_bolus(order.use) or prior is None:
+    is_fill = is_reservoir_fill(case.record, order.use)
+    if order.use.route != INTRATHECAL or prior is None or (is_bolus(order.use) and not is_fill):
         return no("no earlier concentration")
     old, new = prior.drug.strength, order.use.drug.strength
     if old is None or new is None or not (old.per_millilitre and new.per_millilitre):
