@@ -48,6 +48,8 @@ def shown_findings(
 def _is_swallowed(finding: Finding, others: Sequence[Finding]) -> bool:
     return any(
         other.indicator in finding.rule.swallowed_by.get(other.rule.id, ())
+        # What is graver than the finding that would hide it stays.
+        and other.indicator.rank >= finding.indicator.rank
         and other.order == finding.order
         for other in others
     )

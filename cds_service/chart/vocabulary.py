@@ -24,6 +24,8 @@ class Vocabulary:
     """Whole words by which a device type says that it is an intrathecal pump."""
     partner_ingredients: Mapping[str, frozenset[str]]
     """Own ingredient -> every ingredient that a rule about it reads, its own included."""
+    service_ingredients: frozenset[str]
+    """Every ingredient that a rule about pump orders reads."""
 
     def single_ingredients(self, value_set: str) -> frozenset[str]:
         """The ingredients that alone are in a value set: a combination's other parts are not."""

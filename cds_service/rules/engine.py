@@ -188,6 +188,8 @@ def _decide(rule: Rule, case: Case) -> _Outcome:
         answer = unknowns[0] if unknowns else no("; ".join(dict.fromkeys(silent)))
         return _Outcome(case, _unreadable(rule, case, answer), tuple(parts), None)
     grade, indicator, answer = winner
+    if not answer.reason:
+        answer = replace(answer, reason=precondition.reason)
     answer = _with_subject(case, answer)
     doubt = _doubt_of_the_subject(case)
     if doubt is not None and answer.doubt is None:

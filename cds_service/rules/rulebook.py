@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from cds_service.rules.content import (
     read_sources,
     read_value_sets,
 )
-from cds_service.rules.criteria.registry import READS
+from cds_service.rules.criteria.registry import READS, ValueSetName
 from cds_service.rules.parameters import read_parameters
 from cds_service.rules.reading import Fields, Problems
 from cds_service.rules.rulefile import Surroundings, read_rule
@@ -98,6 +99,13 @@ def load_rulebook(
             data_ages=ages,
             device_words=device_words,
             partner_ingredients=_partner_ingredients(ordered.values(), terminology),
+            service_ingredients=frozenset().union(
+                *(
+                    _ingredients(rule.subject.partner, terminology)
+                    for rule in ordered.values()
+                    if rule.subject.services and rule.subject.partner is not None
+                )
+            ),
         ),
         sources=sources,
         override_reasons=reasons,
@@ -227,23 +235,31 @@ def _partner_ingredients(
     for rule in rules:
         if rule.subject.drug is None:
             continue
+        partners = {rule.subject.partner} | {
+            str(value)
+            for call in rule.calls()
+            for name, value in call.arguments.items()
+            if call.criterion.parameters[name] is ValueSetName
+        }
         for own in _ingredients(rule.subject.drug, terminology):
             names = found.setdefault(own, {own})
-            if rule.subject.partner is not None:
-                names |= _ingredients(rule.subject.partner, terminology)
+            for partner in partners - {None}:
+                names |= _ingredients(str(partner), terminology)
     return {own: frozenset(names) for own, names in found.items()}
 
 
 def _ingredients(value_set: str, terminology: Terminology) -> set[str]:
+    """The ingredients a drug value set is about.
+
+    Those that stand alone in it, or in more than half of its products; the other half of some
+    combination product concerns no rule.
+    """
     wanted = terminology.value_sets[value_set]
-    return {
-        name
-        for row in terminology.rows
-        # The other half of a combination product concerns no rule.
-        if len(row.ingredients) == 1 and wanted.takes(row, row.system, row.code)
-        for name in row.ingredients
-        if not name.endswith("(class)")
-    }
+    rows = [row for row in terminology.rows if wanted.takes(row, row.system, row.code)]
+    counted = Counter(name for row in rows for name in row.ingredients)
+    alone = {row.ingredients[0] for row in rows if len(row.ingredients) == 1}
+    usual = {name for name, count in counted.items() if count * 2 > len(rows)}
+    return {name for name in alone | usual if not name.endswith("(class)")}
 
 
 def _digest(directory: Path, site: Mapping[str, Mapping[str, object]]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from cds_service.chart.chart import Chart, Partner
 from cds_service.chart.intrathecal import order_kinds
 from cds_service.chart.medications import DrugUse
-from cds_service.chart.orders import Change
+from cds_service.chart.orders import Change, DrugOrder
 from cds_service.chart.regimen_change import regimen_changes
 from cds_service.rules.case import Case
 from cds_service.rules.schema import Rule, Subject
@@ -53,23 +53,40 @@ def _subjects(rule: Rule, chart: Chart, *, review: bool) -> Iterator[Case]:
         for case in _own_sides(subject, chart, review=review):
             for datum in dict.fromkeys(grade.datum for grade in rule.grades):
                 yield replace(case, datum=datum)
+        if not review:
+            for order in _named_only(chart):
+                yield Case(chart, order=order, datum="drug")
     else:
         own = list(_own_sides(subject, chart, review=review))
         yield from own
         if subject.partner is not None and not own and not review:
-            yield from _partner_side(subject, chart)
+            yield from _partner_side(rule, chart)
 
 
-def _partner_side(subject: Subject, chart: Chart) -> Iterator[Case]:
-    """A drafted partner of the rule's own drug, which is taken already."""
-    established = _established(subject, chart)
+def _named_only(chart: Chart) -> Iterator[DrugOrder]:
+    """Drafts whose words name one of our drugs, and whose codes do not."""
+    names = chart.record.vocabulary.own_ingredients
+    for order in chart.drug_orders:
+        drug = order.use.drug
+        if order.change is not Change.STOP and not drug.is_known and drug.mentions(names):
+            yield order
+
+
+def _partner_side(rule: Rule, chart: Chart) -> Iterator[Case]:
+    """A drafted partner of the rule's own drug, which is taken already.
+
+    Of several the one whose change the rule answers most, whatever the order of the bundle.
+    """
+    established = _established(rule.subject, chart)
     drafts = [
         partner.order
-        for partner in chart.partners(subject.partner or "")
+        for partner in chart.partners(rule.subject.partner or "")
         if partner.order is not None
     ]
     if established is not None and drafts:
-        yield Case(chart, order=drafts[0], established=established)
+        rank = {"full": 0, "new-facts": 1, None: 2}
+        first = min(drafts, key=lambda order: rank[rule.changes.get(order.change)])
+        yield Case(chart, order=first, established=established)
 
 
 def _own_sides(subject: Subject, chart: Chart, *, review: bool) -> Iterator[Case]:

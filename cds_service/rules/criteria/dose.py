@@ -180,7 +180,7 @@ def is_a_fresh_start(case: Case, gap_days: int) -> Answer:
     """The drug is new, or was stopped more than some days ago (or for an unknown time)."""
     order = drug_order(case)
     if order.change.value != "restart" or order.gap_days is None or order.gap_days > gap_days:
-        return yes(f"a {order.change} of the drug", order.ref)
+        return yes(f"a {order.change} order" if order.gap_days is None else "restarted", order.ref)
     return no(f"restarted {order.gap_days} days after it ended", order.ref)
 
 

@@ -113,7 +113,7 @@ def has_positive_screening(case: Case) -> Answer:
 def order_is_a_bolus(case: Case) -> Answer:
     """The order is a single intrathecal dose."""
     use = _bolus(case)
-    return yes("a single dose", use.ref) if use is not None else no("no single dose")
+    return yes("a single dose", use.ref) if use is not None else no("")
 
 
 @criterion(reads=(PROCEDURES, "devices", MEDICATIONS, CONDITIONS), values=_AMOUNT)

@@ -159,7 +159,12 @@ def drug_is_not_coded(case: Case) -> Answer:
         if use.drug.mentions(case.record.vocabulary.own_ingredients):
             return _missing("the ordered drug has no code this service knows", use.ref)
         return no("its words name none of our drugs")
-    wanted = case.record.vocabulary.ingredients_read_about(use.drug.ingredients if use else ())
+    vocabulary = case.record.vocabulary
+    wanted = (
+        vocabulary.ingredients_read_about(use.drug.ingredients)
+        if use is not None
+        else vocabulary.service_ingredients
+    )
     names: dict[str, None] = {}
     refs = []
     for other in case.record.drug_uses:

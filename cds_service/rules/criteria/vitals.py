@@ -73,6 +73,9 @@ def enzymes_above(case: Case, times: int, upper_limit: Decimal, days: int) -> An
         if usable is None:
             problems.append(reading.problem)
             continue
+        if not case.counts(usable.when):
+            problems.append(f"{value_set.upper()} is not new beside a stable therapy")
+            continue
         bound = (limit if limit is not None else upper_limit) * times
         if usable.value > bound or (usable.comparator == ">" and usable.value >= bound):
             own = "" if stated else f" (upper limit taken as {plain_number(upper_limit)} U/L)"

@@ -168,6 +168,15 @@ def was_brief_and_low(case: Case, days: int, daily_mg: Decimal) -> Answer:
 
 
 @criterion(reads=(MEDICATIONS,))
+def was_not_taken_yet(case: Case) -> Answer:
+    """The order that is taken back was written today: nothing of it was taken."""
+    taken = _subject(case).exposure
+    if taken.days == 0:
+        return yes("written and taken back on one day", *taken.evidence)
+    return no(f"taken for {taken.text}", *taken.evidence)
+
+
+@criterion(reads=(MEDICATIONS,))
 def dose_was_at_least(case: Case, daily_mg: Decimal) -> Answer:
     """The highest daily dose of the last 14 days reached a limit."""
     change = _subject(case)
