@@ -42,25 +42,35 @@ def _subjects(rule: Rule, chart: Chart, *, review: bool) -> Iterator[Case]:
         prescriptions = _own_sides(subject, chart, review=True) if review else iter(())
         yield next(prescriptions, Case(chart))
     elif subject.about == "change":
-        for change in regimen_changes(chart, subject.drug or "", subject.routes):
-            yield Case(chart, regimen_change=change)
-        for service in chart.service_orders:
-            if subject.services & service.kinds:
-                yield Case(chart, service=service)
+        yield from _changes(subject, chart)
     elif subject.about == "pair":
         yield from _pairs(subject, chart, review=review)
     elif subject.about == "datum":
-        for case in _own_sides(subject, chart, review=review):
-            for datum in dict.fromkeys(grade.datum for grade in rule.grades):
-                yield replace(case, datum=datum)
-        if not review:
-            for order in _named_only(chart):
-                yield Case(chart, order=order, datum="drug")
+        yield from _data(rule, chart, review=review)
     else:
         own = list(_own_sides(subject, chart, review=review))
         yield from own
         if subject.partner is not None and not own and not review:
             yield from _partner_side(rule, chart)
+
+
+def _changes(subject: Subject, chart: Chart) -> Iterator[Case]:
+    """Lowered regimens, and service orders that end one."""
+    for change in regimen_changes(chart, subject.drug or "", subject.routes):
+        yield Case(chart, regimen_change=change)
+    for service in chart.service_orders:
+        if subject.services & service.kinds:
+            yield Case(chart, service=service)
+
+
+def _data(rule: Rule, chart: Chart, *, review: bool) -> Iterator[Case]:
+    """Each datum of each order; of a draft known by words only its code."""
+    for case in _own_sides(rule.subject, chart, review=review):
+        for datum in dict.fromkeys(grade.datum for grade in rule.grades):
+            yield replace(case, datum=datum)
+    if not review:
+        for order in _named_only(chart):
+            yield Case(chart, order=order, datum="drug")
 
 
 def _named_only(chart: Chart) -> Iterator[DrugOrder]:

@@ -28,7 +28,8 @@ def test_no_chart_makes_a_rule_fail(
     case = case.changed({"hook": hook})
     request = with_faults(exactly(request_of(case)), wanted)
     answer = ask(site().http, case.service, request)
-    assert problems_of_answer(answer, request) == []
+    problems = problems_of_answer(answer, request)
+    assert not problems, problems
     ask_why(site().http, case.service, request)
 
 
@@ -38,5 +39,5 @@ def test_suggestions_about_any_chart_can_be_accepted(case: Case, shape: Shape) -
     """As for the written cases: nothing new, nothing graver, what was answered gone or lower."""
     if not shape.applies(case):
         shape = AS_RENDERED
-    problems = problems_of_acceptance(told(site(), "GEN", case, shape, MOMENT))
+    problems = [*problems_of_acceptance(told(site(), "GEN", case, shape, MOMENT))]
     assert not problems, "\n\n".join([*problems, str(case.data)])
