@@ -25,7 +25,7 @@ from cds_service.fhir.drug_records import Medication
 from cds_service.fhir.reading import Answered, Obtained, read_value
 from cds_service.fhir.records import Patient, Record, SubjectRecord
 from cds_service.fhir.references import relative
-from cds_service.rules.engine import Decision, Evaluation, Finding, decide
+from cds_service.rules.engine import Decision, Evaluation, Finding, Note, decide
 from cds_service.rules.schema import Rulebook
 
 __all__ = ["Consultation", "Filters", "consult"]
@@ -104,12 +104,20 @@ class _Call:
         def accept(finding: Finding, suggestion: Suggestion) -> bool:
             return self._raises_nothing_new(chart, finding, suggestion, before)
 
-        cards = [
-            build_card(group, self.rulebook, self.keys, accept)
-            for group in cards_of(shown, self.rulebook)
-        ]
+        cards = []
+        told: set[str] = set()
+        for group in cards_of(shown, self.rulebook):
+            # The first card of an order carries what its silent rules still have to say.
+            order = group[0].order
+            notes = [] if order in told else self._notes(decision, order)
+            told.add(order)
+            cards.append(build_card(group, self.rulebook, self.keys, accept, notes))
         response = {"cards": cards, "extension": {SUMMARY_EXTENSION: self._summary(decision)}}
         return Consultation(response, self._explanation(decision, cards))
+
+    def _notes(self, decision: Decision, order: str) -> list[Note]:
+        hidden = self.filters.disabled | self.filters.shadow
+        return [note for note in decision.notes if note.order == order and note.rule not in hidden]
 
     def _by_key(self, findings: Iterable[Finding]) -> Mapping[str, int]:
         ranks: dict[str, int] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cds_service.cards.editing import Json
 from cds_service.cards.suggestions import Suggestion, build
-from cds_service.rules.engine import Finding
+from cds_service.rules.engine import Finding, Note
 from cds_service.rules.schema import Rulebook
 
 FINDINGS_EXTENSION = "org.cds-service.findings"
@@ -48,10 +48,12 @@ def build_card(
     rulebook: Rulebook,
     keys: Keys,
     accept: Callable[[Finding, Suggestion], bool],
+    notes: Sequence[Note] = (),
 ) -> Json:
     """One card for findings that belong together; the first is the highest.
 
-    ``accept`` says whether a suggestion, once followed, raises nothing new.
+    ``accept`` says whether a suggestion, once followed, raises nothing new. ``notes`` are
+    sentences of silent rules about the same order.
     """
     leading = group[0]
     citation = leading.rule.citations[0]
@@ -67,7 +69,7 @@ def build_card(
     card: Json = {
         "uuid": str(uuid.uuid4()),
         "summary": leading.grade.wording.summary.format_map(leading.answer.values),
-        "detail": _detail(group, rulebook, suggestions),
+        "detail": _detail(group, rulebook, suggestions, notes),
         "indicator": leading.indicator.value,
         "source": source,
         "overrideReasons": _override_reasons(group, rulebook),
@@ -116,8 +118,14 @@ def _suggestions(
     return found
 
 
-def _detail(group: Sequence[Finding], rulebook: Rulebook, suggestions: Sequence[Suggestion]) -> str:
+def _detail(
+    group: Sequence[Finding],
+    rulebook: Rulebook,
+    suggestions: Sequence[Suggestion],
+    notes: Sequence[Note],
+) -> str:
     sections = [_section(finding, is_alone=len(group) == 1) for finding in group]
+    sections += [f"Also: {plain(note.text)}" for note in notes]
     sections += [
         f"**{plain(suggestion.label)}**\n\n{suggestion.detail}"
         for suggestion in suggestions

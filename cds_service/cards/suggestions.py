@@ -22,15 +22,13 @@ from cds_service.cards.editing import (
 )
 from cds_service.cards.taper import as_table, taper
 from cds_service.chart.kidney import Estimate
+from cds_service.chart.medications import DrugUse
 from cds_service.chart.orders import Change, DrugOrder
 from cds_service.rules.engine import Finding
 from cds_service.rules.schema import Offer
 
-_START_MG = Decimal(5)
-_START_TIMES = 3
-_OLDER = 65
-_REDUCED_EGFR = Decimal(60)
 _OLD_VERSIONS = ("STU3", "DSTU2")
+_RENEWALS = (Change.RECENT_RENEWAL, Change.STABLE_RENEWAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +88,17 @@ def _dose(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | None
     return _new_dose(finding, offer, amount, int(offer.arguments["times_a_day"]))
 
 
-def _baclofen_label_start(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | None:
-    """5 mg three times daily; twice daily from 65 years, once daily at an eGFR below 60."""
+def _label_start(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | None:
+    """The start of the label: given less often to older people, and with reduced kidneys."""
     record = finding.case.record
-    times = _START_TIMES
-    if record.person.is_at_least(_OLDER) is not False:
-        times = 2
-    if isinstance(record.egfr, Estimate) and record.egfr.is_below(_REDUCED_EGFR) is not False:
-        times = 1
-    return _new_dose(finding, offer, _START_MG, times)
+    of = offer.arguments
+    times = of["times_a_day"]
+    if record.person.is_at_least(int(of["older_from_years"])) is not False:
+        times = of["older_times_a_day"]
+    limit = Decimal(str(of["reduced_egfr_below"]))
+    if isinstance(record.egfr, Estimate) and record.egfr.is_below(limit) is not False:
+        times = of["reduced_egfr_times_a_day"]
+    return _new_dose(finding, offer, Decimal(str(of["amount_mg"])), int(times))
 
 
 def _new_dose(finding: Finding, offer: Offer, amount: Decimal, times: int) -> Suggestion | None:
@@ -135,7 +135,7 @@ def _product_can_give(order: DrugOrder, amount: Decimal) -> bool:
 def _previous_dose(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | None:
     """Back to the dosage of the order it replaces."""
     order = _own_draft(finding)
-    if order is None or order.prior is None or order.change is not Change.INCREASE:
+    if order is None or order.prior is None or not _is_more_than_before(order, order.prior):
         return None
     doses = []
     for instruction in order.prior.regimen.instructions:
@@ -154,6 +154,13 @@ def _previous_dose(finding: Finding, offer: Offer, patient_ref: str) -> Suggesti
     label = _label(finding, offer, {"dose": text})
     action = _update(order, doses, f"Change the draft back to {text}")
     return Suggestion(label, (action,), offer.is_recommended)
+
+
+def _is_more_than_before(order: DrugOrder, prior: DrugUse) -> bool:
+    """More a day, or as much in larger doses."""
+    single, before = order.use.regimen.peak_single_mg, prior.regimen.peak_single_mg
+    is_larger = single is not None and before is not None and single > before
+    return order.change is Change.INCREASE or (order.change in _RENEWALS and is_larger)
 
 
 def _remove(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | None:
@@ -309,7 +316,7 @@ Builder = Callable[[Finding, Offer, str], Suggestion | None]
 
 _BUILDERS: Mapping[str, Builder] = {
     "dose": _dose,
-    "baclofen-label-start": _baclofen_label_start,
+    "label-start": _label_start,
     "previous-dose": _previous_dose,
     "remove": _remove,
     "reenter": _reenter,

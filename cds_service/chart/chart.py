@@ -32,7 +32,8 @@ class Partner:
     @property
     def ingredient(self) -> str:
         """Its name: the ingredients that put it into the value set."""
-        return " / ".join(sorted(self.match.ingredients)) or self.use.name
+        names = [name.removesuffix(" (class)") for name in self.match.ingredients]
+        return " / ".join(sorted(names)) or self.use.name
 
 
 class Chart:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from string import Formatter
 from typing import Any
 
 from cds_service.documentation.conditions import Conditions
-from cds_service.documentation.markdown import plain, with_gaps
+from cds_service.documentation.markdown import code, plain, with_gaps
 from cds_service.documentation.material import Written
 from cds_service.documentation.words import OFFERS, change_names, system_name
 from cds_service.fhir.terminology import normal_system
 from cds_service.rules.schema import Grade, Offer, Rule
+
+_TOLD = frozenset({"system", "code", "display", "note"})
+"""Arguments that have a place of their own in the sentence."""
 
 
 def written_offers(rule: Rule, file: Written) -> Iterator[tuple[int, Grade, Offer, Written]]:
@@ -41,12 +45,14 @@ def _deed(offer: Offer, written: Written, conditions: Conditions) -> str:
         name: _argument(name, written[name], value, conditions)
         for name, value in offer.arguments.items()
     }
-    text = OFFERS.get(offer.kind, offer.kind).format_map(values)
+    words = OFFERS.get(offer.kind, offer.kind)
+    text = words.format_map(values)
     if "code" in offer.arguments:
         text += f" ({_coding(offer.arguments)})"
     if "note" in offer.arguments:
         text += f", with the note “{values['note']}”"
-    return text
+    more = values.keys() - _TOLD - {name for _, name, _, _ in Formatter().parse(words)}
+    return text + "".join(f", {code(name)} {values[name]}" for name in sorted(more))
 
 
 def _argument(name: str, written: object, value: object, conditions: Conditions) -> str:

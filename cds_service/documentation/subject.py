@@ -44,6 +44,8 @@ def _facts(rule: Rule, rulebook: Rulebook) -> Iterator[str]:
     elif subject.drug is not None:
         datum = " Each missing datum is a finding of its own." if subject.about == "datum" else ""
         yield f"Each draft order for {_drug(rule, rulebook)}.{datum}"
+        if subject.about == "datum":
+            yield "Of a draft without a known code, whose words name one of our drugs, the code."
     if subject.routes:
         yield f"By these routes only: {', '.join(sorted(subject.routes))}."
     for name in sorted(subject.services):

@@ -60,16 +60,17 @@ SELECTIONS: Mapping[str, str] = {
 }
 
 OFFERS: Mapping[str, str] = {
-    "dose": "change the draft to {amount_mg}, {times_a_day} times a day",
-    "baclofen-label-start": "change the draft to the label start: 5 mg three times daily, twice "
-    "daily from 65 years, once daily at an eGFR below 60",
+    "dose": "change the draft to {amount_mg}, {times_a_day}",
+    "label-start": "change the draft to the start of the label: {amount_mg}, {times_a_day}; "
+    "{older_times_a_day} from {older_from_years}, {reduced_egfr_times_a_day} at an eGFR below "
+    "{reduced_egfr_below}",
     "previous-dose": "change the draft back to the dose of the order that it replaces",
     "remove": "remove the draft; never a drug that is taken already",
     "reenter": "remove the draft, so that its dose is entered again",
     "order": "draft beside it: “{text}”",
     "remove-and-order": "remove the draft and draft in its place: “{text}”",
     "taper": "keep the order and lower it step by step: {step_mg} a step down to 20 mg/day, "
-    "{step_below_20_mg} a step below, {interval_days} between steps",
+    "{step_below_20_mg} a step below, {interval_days} between steps, in tablets of {lowest_mg}",
     "note": "add to the referral: “{text}”",
 }
 """Kind of suggestion -> what it does, with its arguments."""
@@ -91,11 +92,20 @@ _ORDER_KINDS: Mapping[str, str] = {
     FIRST_MAINTENANCE: "first intrathecal maintenance infusion",
 }
 _UNITS: Mapping[str, tuple[str, str]] = {
+    "1/d": ("time a day", "times a day"),
     "d": ("day", "days"),
     "h": ("hour", "hours"),
     "y": ("year", "years"),
+    "a": ("year", "years"),
+    "mg/d": ("mg/day", "mg/day"),
+    "ug": ("µg", "µg"),
+    "ug/d": ("µg/day", "µg/day"),
+    "mL/min/{1.73_m2}": ("mL/min/1.73 m²", "mL/min/1.73 m²"),
+    "10*9/L": ("10⁹/L", "10⁹/L"),
+    "mm[Hg]": ("mmHg", "mmHg"),
 }
 _UNITS_OF_NAMES: Mapping[str, str] = {
+    "day": "1/d",
     "days": "d",
     "hours": "h",
     "years": "y",

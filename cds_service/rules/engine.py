@@ -79,11 +79,21 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence of a silent rule for another card of the same order."""
+
+    rule: str
+    order: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """Every finding and every evaluation of one call."""
+    """Every finding, every note and every evaluation of one call."""
 
     findings: tuple[Finding, ...]
     evaluations: tuple[Evaluation, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ class _Outcome:
     answer: Answer
     parts: tuple[Part, ...]
     finding: Finding | None
+    note: Note | None = None
 
 
 def decide(chart: Chart, rulebook: Rulebook, *, review: bool = False) -> Decision:
@@ -102,6 +113,7 @@ def decide(chart: Chart, rulebook: Rulebook, *, review: bool = False) -> Decisio
     """
     findings: list[Finding] = []
     evaluations: list[Evaluation] = []
+    notes: list[Note] = []
     for rule in rulebook.rules.values():
         if not (rule.in_patient_view if review else rule.in_order_hooks):
             continue
@@ -109,8 +121,9 @@ def decide(chart: Chart, rulebook: Rulebook, *, review: bool = False) -> Decisio
         if review:
             outcomes = [_only_prominent(outcome) for outcome in outcomes]
         findings += [outcome.finding for outcome in outcomes if outcome.finding is not None]
+        notes += [outcome.note for outcome in outcomes if outcome.note is not None]
         evaluations += _evaluations(rule, outcomes)
-    return Decision(tuple(findings), tuple(evaluations))
+    return Decision(tuple(findings), tuple(evaluations), tuple(notes))
 
 
 def _only_prominent(outcome: _Outcome) -> _Outcome:
@@ -186,7 +199,8 @@ def _decide(rule: Rule, case: Case) -> _Outcome:
     winner, unknowns, silent = _grades(rule, case, parts)
     if winner is None:
         answer = unknowns[0] if unknowns else no("; ".join(dict.fromkeys(silent)))
-        return _Outcome(case, _unreadable(rule, case, answer), tuple(parts), None)
+        note = _aside(rule, case, parts)
+        return _Outcome(case, _unreadable(rule, case, answer), tuple(parts), None, note)
     grade, indicator, answer = winner
     if not answer.reason:
         answer = replace(answer, reason=precondition.reason)
@@ -197,6 +211,16 @@ def _decide(rule: Rule, case: Case) -> _Outcome:
         indicator = indicator.lowered()
     finding = Finding(rule, grade, indicator, case, answer, tuple(parts))
     return _Outcome(case, answer, tuple(parts), finding)
+
+
+def _aside(rule: Rule, case: Case, parts: list[Part]) -> Note | None:
+    """What the silent rule says inside another card."""
+    if rule.aside is None:
+        return None
+    answer = _when(rule.aside.when, case, parts)
+    if not answer.is_yes:
+        return None
+    return Note(rule.id, case.ref, rule.aside.text.format_map(answer.values))
 
 
 def _doubt_of_the_subject(case: Case) -> str | None:

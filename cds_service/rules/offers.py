@@ -9,7 +9,14 @@ from collections.abc import Mapping
 
 OFFER_KINDS: Mapping[str, Mapping[str, type]] = {
     "dose": {"amount_mg": object, "times_a_day": int},
-    "baclofen-label-start": {},
+    "label-start": {
+        "amount_mg": object,
+        "times_a_day": int,
+        "older_from_years": int,
+        "older_times_a_day": int,
+        "reduced_egfr_below": object,
+        "reduced_egfr_times_a_day": int,
+    },
     "previous-dose": {},
     "remove": {},
     "reenter": {},
@@ -33,7 +40,7 @@ OFFER_KINDS: Mapping[str, Mapping[str, type]] = {
 
 OFFER_VALUES: Mapping[str, Mapping[str, int]] = {
     "dose": {"dose": 40},
-    "baclofen-label-start": {"dose": 40},
+    "label-start": {"dose": 40},
     "previous-dose": {"dose": 120},
     "taper": {"from": 10, "days": 5},
 }

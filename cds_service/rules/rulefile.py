@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 from cds_service.cds import Indicator
 from cds_service.chart.orders import Change
 from cds_service.fhir.elements import Coding
 from cds_service.fhir.terminology import Terminology
-from cds_service.rules.criteria.registry import Criterion, ValueSetName, all_criteria
+from cds_service.rules.conditions import ConditionReader
 from cds_service.rules.offers import OFFER_KINDS, OFFER_VALUES, OPTIONAL_ARGUMENTS
-from cds_service.rules.reading import Fields, as_decimal
+from cds_service.rules.reading import Fields
 from cds_service.rules.schema import (
     About,
-    Call,
+    Aside,
     Citation,
     Grade,
-    Group,
     Offer,
     OverrideReason,
     Parameter,
@@ -42,6 +40,7 @@ _KEYS = {
     "id", "title", "sentence", "statements", "topic", "sources", "last_reviewed", "about",
     "changes", "all", "any", "none", "given", "parameters", "grades", "summary", "detail",
     "selection", "offers", "override_reasons", "swallowed_by", "patient_view", "not_covered",
+    "aside",
 }  # fmt: skip
 _GRADE_KEYS = {
     "indicator", "changes", "datum", "all", "any", "none", "given", "summary", "detail", "offers",
@@ -76,13 +75,13 @@ class _RuleReader:
     def __init__(self, top: Fields, around: Surroundings) -> None:
         self.top = top
         self.around = around
-        self.criteria = all_criteria()
+        self.conditions = ConditionReader(top.file.stem, around.terminology, around.parameters)
 
     def rule(self, identity: str) -> Rule:
         top = self.top
         subject = self._subject(top.mapping("about", required=True))
         changes = self._rule_changes(subject)
-        when = self._when(top)
+        when = self.conditions.when(top)
         offers = self._offers(top, frozenset(changes))
         grades = tuple(
             self._grade(item, frozenset(changes), when, offers)
@@ -109,6 +108,7 @@ class _RuleReader:
             grades=grades,
             selection=selection,
             override_reasons=self._override_reasons(),
+            aside=self._aside(when),
             swallowed_by=self._swallowed_by(),
             in_patient_view=bool(top.content.get("patient_view")),
             in_order_hooks=top.choice("patient_view", (True, False, "only"), False) != "only",
@@ -188,7 +188,7 @@ class _RuleReader:
     ) -> Grade:
         item.only(_GRADE_KEYS)
         own_changes = self._changes(item, changes)
-        when = self._when(item)
+        when = self.conditions.when(item)
         text = item if "summary" in item.content or "detail" in item.content else self.top
         wording = Wording(
             summary=(item if "summary" in item.content else self.top).text("summary"),
@@ -212,7 +212,7 @@ class _RuleReader:
     def _indicator(self, item: Fields) -> str:
         value = item.content.get("indicator")
         if isinstance(value, str) and value.startswith("$"):
-            return str(self._resolve(item, "indicator", value))
+            return str(self.conditions.resolve(item, "indicator", value))
         return item.choice("indicator", [each.value for each in Indicator])
 
     def _changes(self, item: Fields, allowed: frozenset[Change]) -> frozenset[Change]:
@@ -227,100 +227,6 @@ class _RuleReader:
                 found.add(Change(name))
         return frozenset(found)
 
-    def _when(self, item: Fields) -> When:
-        return When(
-            all=self._nodes(item, "all"),
-            any=self._nodes(item, "any"),
-            none=self._nodes(item, "none"),
-            given=self._nodes(item, "given"),
-        )
-
-    def _nodes(self, item: Fields, name: str) -> tuple[Call | Group, ...]:
-        content = item.content.get(name)
-        if content is None:
-            return ()
-        if not isinstance(content, list) or not content:
-            item.complain(name, "must be a list of criteria")
-            return ()
-        found = [self._node(item, name, node) for node in content]
-        return tuple(node for node in found if node is not None)
-
-    def _node(self, item: Fields, where: str, node: object) -> Call | Group | None:
-        if isinstance(node, dict) and len(node) == 1:
-            (kind, members) = next(iter(node.items()))
-            if kind in ("all", "any", "none"):
-                if not isinstance(members, list) or not members:
-                    item.complain(f"{where}.{kind}", "must be a list of criteria")
-                    return None
-                calls = [self._call(item, f"{where}.{kind}", member) for member in members]
-                return Group(kind, tuple(call for call in calls if call is not None))
-        return self._call(item, where, node)
-
-    def _call(self, item: Fields, where: str, node: object) -> Call | None:
-        if isinstance(node, str):
-            name, arguments = node, {}
-        elif isinstance(node, dict) and len(node) == 1:
-            name, content = next(iter(node.items()))
-            arguments = content if isinstance(content, dict) else {}
-            if content is not None and not isinstance(content, dict):
-                item.complain(f"{where}.{name}", "arguments must be named")
-        else:
-            item.complain(where, "must be a criterion, or one criterion with its arguments")
-            return None
-        found = self.criteria.get(str(name))
-        if found is None:
-            item.complain(where, f"{name} is no criterion")
-            return None
-        return Call(found, self._arguments(item, f"{where}.{name}", found, arguments))
-
-    def _arguments(
-        self, item: Fields, where: str, criterion: Criterion, given: Mapping[str, object]
-    ) -> Mapping[str, Any]:
-        for name in given:
-            if name not in criterion.parameters:
-                known = ", ".join(criterion.parameters) or "none"
-                item.complain(f"{where}.{name}", f"is no argument of it; known: {known}")
-        for name in criterion.required - set(given):
-            item.complain(where, f"needs the argument {name}")
-        return {
-            name: self._argument(item, f"{where}.{name}", value, criterion.parameters[name])
-            for name, value in given.items()
-            if name in criterion.parameters
-        }
-
-    def _argument(self, item: Fields, where: str, value: object, kind: object) -> object:
-        if kind == tuple[Decimal, ...] and isinstance(value, list):
-            return tuple(self._argument(item, where, each, Decimal) for each in value)
-        if kind is bool and isinstance(value, bool):
-            return value
-        value = self._resolve(item, where, value)
-        number = as_decimal(value)
-        if kind is Decimal and number is not None:
-            return number
-        if kind is int and number is not None and number == int(number):
-            return int(number)
-        if kind is ValueSetName and isinstance(value, str):
-            if value not in self.around.terminology.value_sets:
-                item.complain(where, f"{value} is no value set")
-            return value
-        if kind is str and isinstance(value, str):
-            return value
-        if kind == tuple[str, ...] and isinstance(value, list):
-            return tuple(str(each) for each in value)
-        item.complain(where, f"{value!r} has the wrong type")
-        return Decimal(0) if kind is Decimal else 0 if kind is int else ""
-
-    def _resolve(self, item: Fields, where: str, value: object) -> object:
-        """``$name`` is a parameter of this rule, ``$rule-id.name`` one of another."""
-        if not isinstance(value, str) or not value.startswith("$"):
-            return value
-        rule_id, _, name = value[1:].rpartition(".")
-        parameter = self.around.parameters.get(rule_id or self.top.file.stem, {}).get(name)
-        if parameter is None:
-            item.complain(where, f"{value} is no parameter")
-            return Decimal(0)
-        return parameter.value
-
     def _offers(self, item: Fields, allowed: frozenset[Change]) -> tuple[Offer, ...]:
         found = []
         if item.content.get("offers") == []:
@@ -330,7 +236,7 @@ class _RuleReader:
             arguments = OFFER_KINDS[kind]
             offer.only({"kind", "label", "changes", "recommended", *arguments})
             given = {
-                name: self._resolve(offer, name, offer.content[name])
+                name: self.conditions.resolve(offer, name, offer.content[name])
                 for name in arguments
                 if name in offer.content
             }
@@ -378,6 +284,16 @@ class _RuleReader:
             if code not in self.around.override_reasons:
                 self.top.complain("override_reasons", f"{code} is no override reason")
         return codes
+
+    def _aside(self, rule_when: When) -> Aside | None:
+        if "aside" not in self.top.content:
+            return None
+        item = self.top.mapping("aside")
+        item.only({"all", "any", "none", "given", "text"})
+        when = self.conditions.when(item)
+        text = item.text("text")
+        check_placeholders(item, "text", text, guaranteed(rule_when) | guaranteed(when))
+        return Aside(when, text)
 
     def _swallowed_by(self) -> Mapping[str, frozenset[Indicator]]:
         found = {}

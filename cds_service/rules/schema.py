@@ -97,6 +97,14 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """What a rule that stays silent still has to say inside another card of the order."""
+
+    when: When
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grade:
     """One degree of a rule."""
 
@@ -145,6 +153,7 @@ class Rule:
     grades: tuple[Grade, ...]
     selection: str | None
     override_reasons: tuple[str, ...]
+    aside: Aside | None
     swallowed_by: Mapping[str, frozenset[Indicator]]
     """Rule id -> the indicators at which that rule hides a finding of this one."""
     in_patient_view: bool
@@ -164,7 +173,10 @@ class Rule:
     def calls(self) -> list[Call]:
         """Every criterion call of the rule."""
         found: list[Call] = []
-        for when in [self.when, *(grade.when for grade in self.grades)]:
+        conditions = [self.when, *(grade.when for grade in self.grades)]
+        if self.aside is not None:
+            conditions.append(self.aside.when)
+        for when in conditions:
             for node in (*when.all, *when.any, *when.none, *when.given):
                 found += node.members if isinstance(node, Group) else (node,)
         return found

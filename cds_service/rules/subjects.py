@@ -92,6 +92,8 @@ def _partner_side(rule: Rule, chart: Chart) -> Iterator[Case]:
         partner.order
         for partner in chart.partners(rule.subject.partner or "")
         if partner.order is not None
+        # The other of our drugs is looked at by its own rule.
+        and not partner.use.drug.ingredients & chart.record.vocabulary.own_ingredients
     ]
     if established is not None and drafts:
         rank = {"full": 0, "new-facts": 1, None: 2}

@@ -243,7 +243,7 @@ CASES: dict[str, tuple[Edit, str]] = {
         f"{START}: selection: ",
     ),
     "unknown kind of offer": (
-        change(START, r"kind: baclofen-label-start", "kind: baclofen-start"),
+        change(START, r"kind: label-start", "kind: baclofen-start"),
         f"{START}: offers[0].kind: ",
     ),
     "offer without an argument it needs": (
@@ -251,7 +251,7 @@ CASES: dict[str, tuple[Edit, str]] = {
         f"{ABOVE_36}: offers[0].amount_mg: ",
     ),
     "offer for a change that the rule does not answer": (
-        change(START, r"(kind: baclofen-label-start, )", r"\1changes: [stop], "),
+        change(START, r"(kind: label-start\n)", r"\1    changes: [stop]\n"),
         f"{START}: offers[0].changes: stop",
     ),
     "code of an offer that is not held": (

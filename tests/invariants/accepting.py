@@ -41,8 +41,10 @@ def _same(case: Case) -> Case:
     return case
 
 
-def _is_r4(case: Case) -> bool:
-    return case.version == "R4"
+def _orders_drugs(case: Case) -> bool:
+    """Current requests, with a medication order among them to write in another way."""
+    orders = case.get("orders", [])
+    return case.version == "R4" and any("drug" in order or "stop" in order for order in orders)
 
 
 def _with_all_elements(draft: Json) -> Json:
@@ -92,9 +94,9 @@ def _is_prescription(case: Case) -> bool:
 
 AS_RENDERED = Shape("as rendered", "R4", _same, dict, lambda case: True)
 SHAPES = (
-    Shape("with all elements", "R4", _same, _with_all_elements, _is_r4),
-    Shape("R5", "R5", _same, _r5, _is_r4),
-    Shape("flat dosage", "", _same, _flat, _is_r4),
+    Shape("with all elements", "R4", _same, _with_all_elements, _orders_drugs),
+    Shape("R5", "R5", _same, _r5, _orders_drugs),
+    Shape("flat dosage", "", _same, _flat, _orders_drugs),
     Shape("STU3", "STU3", _prescribed("STU3"), _with_all_elements, _is_prescription),
     Shape("DSTU2", "", _prescribed("DSTU2"), _with_all_elements, _is_prescription),
 )

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from traceback import format_exception
 from typing import Any
 
 import msgspec
@@ -54,7 +55,9 @@ class _Failures(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         rule, fault = getattr(record, "rule", "?"), getattr(record, "fault", "?")
-        self.failures.append(f"{record.getMessage()} ({rule}, {fault})")
+        error = record.exc_info[1] if record.exc_info else None
+        trace = "\n" + "".join(format_exception(error)) if error else ""
+        self.failures.append(f"{record.getMessage()} ({rule}, {fault}){trace}")
 
 
 def exactly(value: Any) -> Any:

@@ -309,7 +309,7 @@ def drafts_of(request: Json | None) -> dict[str, Json] | None:
     context = request.get("context", {})
     bundle = context.get("draftOrders") or context.get("medications") or {}
     resources = [entry["resource"] for entry in bundle.get("entry", []) if "resource" in entry]
-    return {reference_to(one): one for one in resources if "id" in one}
+    return {reference_to(one): one for one in resources if {"resourceType", "id"} <= one.keys()}
 
 
 def _findings(card: Json) -> Iterator[str]:

@@ -25,7 +25,11 @@ def _found(case: Case, value_set: str, *, certain_only: bool) -> Found:
     for partner in case.chart.partners(value_set):
         if certain_only and partner.doubt is not None:
             continue
-        for name in partner.use.drug.ingredients & wanted - own_names:
+        if partner.use.drug.ingredients & own_names:
+            continue
+        # A drug known only by the code of its class counts as one of its own.
+        names = partner.use.drug.ingredients & wanted or {partner.ingredient}
+        for name in names:
             kept = found.get(name)
             if kept is None or (kept.order is None and partner.order is not None):
                 found[name] = partner

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from cds_service.answer import no
-from cds_service.cards import suggestions
 from cds_service.chart.orders import Change
 from cds_service.documentation.conditions import Conditions, first_line
 from cds_service.documentation.markdown import plain, with_gaps
@@ -238,10 +237,9 @@ def test_a_site_sees_its_own_numbers() -> None:
 
 
 def test_numbers_are_spelt_with_their_units() -> None:
-    shown = [
-        number(Decimal(value), unit) for value, unit in [("14", "d"), ("1", "d"), ("1.40", "")]
-    ]
-    assert shown == ["14 days", "1 day", "1.4"]
+    values = [("14", "d"), ("1", "d"), ("1.40", ""), ("2", "1/d")]
+    shown = [number(Decimal(value), unit) for value, unit in values]
+    assert shown == ["14 days", "1 day", "1.4", "2 times a day"]
     assert number("warning", "") == "warning"
 
 
@@ -317,15 +315,21 @@ def test_every_word_of_the_rulebook_has_words_for_the_page() -> None:
     for kind, arguments in OFFER_KINDS.items():
         named = set(re.findall(r"\{(\w+)\}", OFFERS[kind]))
         assert named <= arguments.keys(), kind
-        assert arguments.keys() - OPTIONAL_ARGUMENTS - named <= {"lowest_mg"}, kind
+        assert arguments.keys() - OPTIONAL_ARGUMENTS <= named, kind
 
 
-def test_the_label_start_is_the_one_that_is_offered() -> None:
-    words = OFFERS["baclofen-label-start"]
-    assert f"{suggestions._START_MG} mg three times daily" in words
-    assert suggestions._START_TIMES == 3
-    assert f"twice daily from {suggestions._OLDER} years" in words
-    assert f"once daily at an eGFR below {suggestions._REDUCED_EGFR}" in words
+@each_rule
+def test_every_number_of_a_suggestion_stands_on_the_page(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    section = pages[f"{name}.md"].partition("\n## Suggestions\n")[2].partition("\n## ")[0]
+    for grade in material.rulebook.rules[name].grades:
+        for offer in grade.offers:
+            for argument, value in offer.arguments.items():
+                shown = (
+                    f"**{number(value, '')}" if isinstance(value, Decimal | int) else plain(value)
+                )
+                assert shown in section or argument == "system", argument
 
 
 # --- value sets -----------------------------------------------------------------------------------
