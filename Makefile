@@ -18,7 +18,7 @@ serve_stamp := .venv/serve-$(key).stamp
 develop_stamp := .venv/develop-$(key).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check fix docs bench coverage lock clean lint format types layers pages
+.PHONY: help setup serve test check fix docs snapshots bench coverage lock clean lint format types layers pages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,10 @@ fix: $(develop_stamp) ## repair what can be repaired: format, lint
 
 docs: $(develop_stamp) ## write the pages about the rules, docs/rules
 	@$(python) -m cds_service.cli docs
+
+snapshots: $(develop_stamp) ## record the words of all cards and the coverage of the rules afresh
+	@$(python) -m tests.snapshots
+	@$(python) -m tests.coverage_table
 
 bench: $(develop_stamp) ## run the benchmarks
 	@$(python) -m benchmarks $(ARGS)

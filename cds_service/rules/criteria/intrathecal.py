@@ -87,7 +87,8 @@ def bolus_within(case: Case, hours: int) -> Answer:
     earliest = case.record.clock.now - timedelta(hours=hours)
     for other in intrathecal_uses(case.record, Taking.PAST):
         given = other.end or other.start
-        if other.kind == "administration" and given is not None and given.high > earliest:
+        is_dose = other.kind == "administration" or is_bolus(other)
+        if is_dose and given is not None and given.high > earliest:
             amount = use.regimen.peak_single_mg
             text = _micrograms(amount) if amount is not None else "unknown"
             return yes(
@@ -120,8 +121,8 @@ def order_is_a_bolus(case: Case) -> Answer:
 def is_written_in_milligrams(case: Case, bolus_mg: Decimal, daily_mg: Decimal) -> Answer:
     """An intrathecal amount written in milligrams that is large for micrograms.
 
-    A reservoir fill is none: a product of pump strength (500, 1000 or 2000 micrograms per mL)
-    with a pump in place.
+    A reservoir fill is none: given once, of a product of pump strength (500, 1000 or 2000
+    micrograms per mL), with a pump in place.
     """
     use = case.order.use if case.order is not None else None
     if use is None or use.route != INTRATHECAL:
@@ -129,7 +130,7 @@ def is_written_in_milligrams(case: Case, bolus_mg: Decimal, daily_mg: Decimal) -
     written = any(each.written_in_milligrams for each in use.regimen.instructions)
     if not written:
         return no("not written in milligrams", use.ref)
-    if is_reservoir_product(use) and pump_in_place(case.record):
+    if is_reservoir_product(use) and is_bolus(use) and pump_in_place(case.record):
         return no("the fill of a reservoir", use.ref)
     single, daily = use.regimen.peak_single_mg, use.regimen.peak_daily_mg
     if is_bolus(use):

@@ -124,10 +124,9 @@ def fell_below_since_prescribed(case: Case, limit: Decimal) -> Answer:
     prescribed = case.order.prior if case.order is not None and case.order.prior else case.own_use
     start = prescribed.start if prescribed is not None else None
     history = record.measurements.creatinine_history
-    if start is None or len(history) < 2:  # noqa: PLR2004 - a fall needs two results
-        return no("no earlier creatinine since the prescription")
-    previous = history[1]
-    if previous.when.low < start.low:
+    # A result that is listed twice is not the one before.
+    previous = next((each for each in history if each.when.low < history[0].when.low), None)
+    if start is None or previous is None or previous.when.low < start.low:
         return no("no earlier creatinine since the prescription")
     estimate = egfr_from(previous, record.person)
     if isinstance(estimate, Estimate) and estimate.is_below(limit) is False:

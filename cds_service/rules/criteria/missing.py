@@ -8,6 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from cds_service.answer import Answer, no, yes
+from cds_service.chart.intrathecal import INTRATHECAL, is_maintenance
 from cds_service.chart.kidney import Estimate, NoEstimate
 from cds_service.chart.medications import Taking
 from cds_service.chart.results import Reading, State
@@ -140,6 +141,19 @@ def dose_cannot_be_computed(case: Case) -> Answer:
     return _missing(use.regimen.problem, use.ref)
 
 
+@criterion(reads=(MEDICATIONS,), values=_VALUES)
+def running_intrathecal_dose_cannot_be_computed(case: Case) -> Answer:
+    """The intrathecal dose that runs now, which the order replaces or adds to, is not known."""
+    order = case.order
+    if order is None or order.use.route != INTRATHECAL or not is_maintenance(order.use):
+        return no("no intrathecal maintenance")
+    running = [*order.beside, *([order.prior] if order.prior is not None else [])]
+    for use in running:
+        if use.taking is Taking.NOW and is_maintenance(use) and use.regimen.problem is not None:
+            return _missing(f"running dose unknown: {use.regimen.problem}", use.ref)
+    return no("the running dose is known")
+
+
 @criterion(values=_VALUES)
 def route_is_not_stated(case: Case) -> Answer:
     """Neither route, form nor amount tell how the drug is given."""
@@ -173,7 +187,7 @@ def drug_is_not_coded(case: Case) -> Answer:
             names.update(dict.fromkeys(mentioned))
             refs += [other.ref] if mentioned else []
     if names:
-        return _missing(f"no known code for listed {', '.join(names)}", *refs)
+        return _missing(f"no known code for listed {', '.join(sorted(names))}", *refs)
     return no("every drug that matters has a code")
 
 

@@ -66,15 +66,6 @@ def partner_is_given_once(case: Case) -> Answer:
     return no(f"{partner.ingredient} is not a single dose", partner.use.ref)
 
 
-@criterion(reads=(MEDICATIONS,))
-def partner_is_by_route(case: Case, routes: tuple[str, ...]) -> Answer:
-    """The partner is given by one of some routes."""
-    partner = _partner(case)
-    if partner.use.route in routes:
-        return yes(f"{partner.ingredient} is given by the {partner.use.route} route")
-    return no(f"{partner.ingredient} is not given by {', '.join(routes)}", partner.use.ref)
-
-
 @criterion(reads=(MEDICATIONS,), values=_VALUES)
 def partner_acts_within(case: Case, hours: int) -> Answer:
     """The partner is taken, or was within some hours; an end that is not known counts."""

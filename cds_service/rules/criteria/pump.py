@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from cds_service.answer import Answer, no, unknown, yes
 from cds_service.chart.intrathecal import oral_trial, order_kinds, pump_failure, pump_in_place
-from cds_service.chart.medications import Taking
 from cds_service.chart.record import DRUG_LISTS
 from cds_service.chart.results import Reading, plain_number
 from cds_service.fhir.reading import Obtained
@@ -17,7 +16,6 @@ from cds_service.rules.criteria.registry import (
     LABORATORY,
     MEDICATIONS,
     PROCEDURES,
-    ValueSetName,
     criterion,
 )
 from cds_service.rules.criteria.words import RESULT_LENGTH, cut
@@ -87,17 +85,6 @@ def platelets_below(case: Case, limit: Decimal) -> Answer:
     if usable.comparator and usable.value != limit:
         return unknown(f"platelets {usable.text} does not decide", usable.ref)
     return no(f"platelets {text}", usable.ref)
-
-
-@criterion(reads=(MEDICATIONS,))
-def was_taken_within(case: Case, of: ValueSetName, days: int) -> Answer:
-    """A drug of a value set is taken, or was within some days."""
-    partners = case.chart.partners(of, washout_days=days, systemic_only=False)
-    unknown_end = [use for use, _ in case.record.uses_of(of, Taking.PAST) if use.ended_unknown]
-    refs = [partner.use.ref for partner in partners] + [use.ref for use in unknown_end]
-    if refs:
-        return yes("taken, or until lately", *refs)
-    return no("not taken lately")
 
 
 @criterion()
