@@ -22,6 +22,7 @@ class ConditionReader:
         parameters: Mapping[str, Mapping[str, Parameter]],
     ) -> None:
         self.rule_id = rule_id
+        self.about: str | None = None
         self.terminology = terminology
         self.parameters = parameters
         self.criteria = all_criteria()
@@ -71,6 +72,8 @@ class ConditionReader:
         if found is None:
             item.complain(where, f"{name} is no criterion")
             return None
+        if found.about is not None and found.about != self.about:
+            item.complain(where, f"{name} is asked only by rules about: {found.about}")
         return Call(found, self._arguments(item, f"{where}.{name}", found, arguments))
 
     def _arguments(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, cast, get_args
 
 from cds_service.cds import Indicator
@@ -80,6 +81,7 @@ class _RuleReader:
     def rule(self, identity: str) -> Rule:
         top = self.top
         subject = self._subject(top.mapping("about", required=True))
+        self.conditions.about = subject.about
         changes = self._rule_changes(subject)
         when = self.conditions.when(top)
         offers = self._offers(top, frozenset(changes))
@@ -100,7 +102,7 @@ class _RuleReader:
             statements=top.texts("statements") if top.content.get("statements") else (),
             topic=top.choice("topic", TOPICS),
             citations=self._citations(),
-            last_reviewed=top.text("last_reviewed"),
+            last_reviewed=self._last_reviewed(),
             subject=subject,
             changes=changes,
             when=when,
@@ -114,6 +116,14 @@ class _RuleReader:
             in_order_hooks=top.choice("patient_view", (True, False, "only"), False) != "only",
             not_covered=top.texts("not_covered"),
         )
+
+    def _last_reviewed(self) -> str:
+        text = self.top.text("last_reviewed")
+        try:
+            return date.fromisoformat(text).isoformat()
+        except ValueError:
+            self.top.complain("last_reviewed", "must be a date, such as 2026-11-24")
+            return text
 
     def _subject(self, item: Fields) -> Subject:
         item.only(
@@ -210,10 +220,15 @@ class _RuleReader:
         )
 
     def _indicator(self, item: Fields) -> str:
+        known = [each.value for each in Indicator]
         value = item.content.get("indicator")
         if isinstance(value, str) and value.startswith("$"):
-            return str(self.conditions.resolve(item, "indicator", value))
-        return item.choice("indicator", [each.value for each in Indicator])
+            chosen = str(self.conditions.resolve(item, "indicator", value))
+            if chosen in known:
+                return chosen
+            item.complain("indicator", f"{value} is {chosen}, and no indicator")
+            return Indicator.INFO.value
+        return item.choice("indicator", known)
 
     def _changes(self, item: Fields, allowed: frozenset[Change]) -> frozenset[Change]:
         names = item.texts("changes")
@@ -280,6 +295,8 @@ class _RuleReader:
         codes = self.top.texts("override_reasons", required=True)
         if len(codes) > _MOST_REASONS:
             self.top.complain("override_reasons", f"at most {_MOST_REASONS}")
+        if len(set(codes)) < len(codes):
+            self.top.complain("override_reasons", "names one reason twice")
         for code in codes:
             if code not in self.around.override_reasons:
                 self.top.complain("override_reasons", f"{code} is no override reason")

@@ -15,7 +15,8 @@ _FORMATTER = string.Formatter()
 def check_wording(item: Fields, wording: Wording, values: Mapping[str, int]) -> None:
     """Note what is wrong with summary and detail, given the values that are always there."""
     check_placeholders(item, "detail", wording.detail, values)
-    check_placeholders(item, "summary", wording.summary, values)
+    if not check_placeholders(item, "summary", wording.summary, values):
+        return
     longest = len(wording.summary)
     for name in _placeholders(wording.summary):
         longest += values.get(name, 0) - len(name) - 2
@@ -27,21 +28,31 @@ def check_wording(item: Fields, wording: Wording, values: Mapping[str, int]) -> 
         )
 
 
-def check_placeholders(item: Fields, where: str, text: str, values: Mapping[str, int]) -> None:
-    """Note every placeholder of a text that is not given whenever its grade holds."""
+def check_placeholders(item: Fields, where: str, text: str, values: Mapping[str, int]) -> bool:
+    """Note every placeholder of a text that is not given whenever its grade holds.
+
+    Returns whether the text could be read at all.
+    """
     try:
         names = _placeholders(text)
     except ValueError:
-        item.complain(where, "has an unpaired brace")
-        return
+        item.complain(where, "has an unpaired brace, or more than a name between braces")
+        return False
     for name in names:
         if name not in values:
             known = ", ".join(sorted(values)) or "none"
             item.complain(where, f"{{{name}}} is not given whenever it holds; given: {known}")
+    return True
 
 
 def _placeholders(text: str) -> list[str]:
-    return [name for _, name, _, _ in _FORMATTER.parse(text) if name is not None]
+    names = []
+    for _, name, width, conversion in _FORMATTER.parse(text):
+        if width or conversion:
+            raise ValueError(text)
+        if name is not None:
+            names.append(name)
+    return names
 
 
 def guaranteed(when: When) -> dict[str, int]:

@@ -66,14 +66,25 @@ def yes_rules(explanation: Json) -> dict[Subject, str]:
 
 
 def swallowed(found: Mapping[Subject, str], without: Iterable[str] = ()) -> set[Subject]:
-    """Which of these findings are hidden by another, rules ``without`` not being asked."""
+    """Which of these findings are hidden by another, rules ``without`` not being asked.
+
+    A finding that is graver than what would hide it stays.
+    """
     silent = set(without)
     return {
         (rule, order)
-        for rule, order in found
+        for (rule, order), indicator in found.items()
         for other, indicators in SWALLOWED_BY.get(rule, {}).items()
-        if other not in silent and found.get((other, order)) in indicators
+        if other not in silent
+        and (hiding := found.get((other, order))) in indicators
+        and INDICATORS.index(str(hiding)) >= INDICATORS.index(indicator)
     }
+
+
+def swallowers(found: Mapping[Subject, str]) -> set[str]:
+    """The rules that hide one of these findings."""
+    hidden = swallowed(found)
+    return {rule for rule, _ in found if hidden - swallowed(found, without=[rule])}
 
 
 def listed(answer: Json) -> str:

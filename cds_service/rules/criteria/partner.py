@@ -40,7 +40,7 @@ def _named(partner: Partner) -> Answer:
     )
 
 
-@criterion(reads=(MEDICATIONS,), values=_VALUES)
+@criterion(reads=(MEDICATIONS,), values=_VALUES, about="pair")
 def partner_is(case: Case, of: ValueSetName, *, however_old: bool = False) -> Answer:
     """The partner belongs to a value set, and is new enough to matter unless ``however_old``."""
     partner = _partner(case)
@@ -57,7 +57,7 @@ def partner_is(case: Case, of: ValueSetName, *, however_old: bool = False) -> An
     return _named(partner)
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="pair")
 def partner_is_given_once(case: Case) -> Answer:
     """The partner is one single dose."""
     partner = _partner(case)
@@ -66,7 +66,7 @@ def partner_is_given_once(case: Case) -> Answer:
     return no(f"{partner.ingredient} is not a single dose", partner.use.ref)
 
 
-@criterion(reads=(MEDICATIONS,), values=_VALUES)
+@criterion(reads=(MEDICATIONS,), values=_VALUES, about="pair")
 def partner_acts_within(case: Case, hours: int) -> Answer:
     """The partner is taken, or was within some hours; an end that is not known counts."""
     partner = _partner(case)
@@ -88,7 +88,7 @@ def own_drug_is_new(case: Case) -> Answer:
     return no("the drug is taken already")
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="pair")
 def partner_dose_is_at_most(
     case: Case, enoxaparin_mg: Decimal, heparin_units: Decimal, dalteparin_units: Decimal
 ) -> Answer:

@@ -53,6 +53,8 @@ class Criterion:
     """Argument name -> its type."""
     required: frozenset[str]
     summary: str
+    about: str | None = None
+    """The only kind of subject it can be asked of; ``None``: any."""
 
 
 _CRITERIA: dict[str, Criterion] = {}
@@ -63,6 +65,7 @@ def criterion(
     reads: tuple[str, ...] = (),
     observations: tuple[str, ...] = (),
     values: Mapping[str, int] | None = None,
+    about: str | None = None,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Register a function as a criterion under its own name."""
 
@@ -80,6 +83,7 @@ def criterion(
                 each.name for each in arguments if each.default is inspect.Parameter.empty
             ),
             summary=inspect.getdoc(function) or "",
+            about=about,
         )
         return function
 

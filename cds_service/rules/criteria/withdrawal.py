@@ -92,7 +92,7 @@ def _words(change: RegimenChange, before: Decimal | None, after: Decimal | None)
     )
 
 
-@criterion(reads=(MEDICATIONS,), values=_VALUES)
+@criterion(reads=(MEDICATIONS,), values=_VALUES, about="change")
 def fell_abruptly(
     case: Case,
     step_mg: Decimal,
@@ -128,7 +128,7 @@ def fell_abruptly(
     return no(f"falls by {milligrams_a_day(fall)} at most", change.ref)
 
 
-@criterion(reads=(MEDICATIONS,), values=_VALUES)
+@criterion(reads=(MEDICATIONS,), values=_VALUES, about="change")
 def fell_faster_than_a_taper(
     case: Case, step_mg: Decimal, step_percent: Decimal, step_days: int
 ) -> Answer:
@@ -144,7 +144,7 @@ def fell_faster_than_a_taper(
     return no("a small step", change.ref)
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="change")
 def was_taken_longer_than(case: Case, days: int) -> Answer:
     """The drug was taken for more than some days, or for an unknown time."""
     taken = _subject(case).exposure
@@ -155,7 +155,7 @@ def was_taken_longer_than(case: Case, days: int) -> Answer:
     return no(f"taken for {taken.days} days", *taken.evidence)
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="change")
 def was_brief_and_low(case: Case, days: int, daily_mg: Decimal) -> Answer:
     """A short exposure to a low dose, both known."""
     change = _subject(case)
@@ -167,7 +167,7 @@ def was_brief_and_low(case: Case, days: int, daily_mg: Decimal) -> Answer:
     return no(f"{milligrams_a_day(dose)} for {change.exposure.text}")
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="change")
 def was_not_taken_yet(case: Case) -> Answer:
     """The order that is taken back was written today: nothing of it was taken."""
     taken = _subject(case).exposure
@@ -176,7 +176,7 @@ def was_not_taken_yet(case: Case) -> Answer:
     return no(f"taken for {taken.text}", *taken.evidence)
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="change")
 def dose_was_at_least(case: Case, daily_mg: Decimal) -> Answer:
     """The highest daily dose of the last 14 days reached a limit."""
     change = _subject(case)
@@ -188,7 +188,7 @@ def dose_was_at_least(case: Case, daily_mg: Decimal) -> Answer:
     return no(f"{milligrams_a_day(dose)} before")
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="change")
 def dose_is_unknown(case: Case) -> Answer:
     """The dose before the change cannot be computed."""
     change = _subject(case)
@@ -197,7 +197,7 @@ def dose_is_unknown(case: Case) -> Answer:
     return no("the dose before is known")
 
 
-@criterion()
+@criterion(about="change")
 def stopped_for_a_serious_reaction(case: Case, codes: tuple[str, ...]) -> Answer:
     """The stop carries a coded reason that says serious adverse reaction or allergy."""
     change = _subject(case)
@@ -206,7 +206,7 @@ def stopped_for_a_serious_reaction(case: Case, codes: tuple[str, ...]) -> Answer
     return no("no serious adverse reaction is the coded reason")
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="change")
 def was_only_as_needed(case: Case) -> Answer:
     """All of it was taken as needed."""
     change = _subject(case)
@@ -215,7 +215,7 @@ def was_only_as_needed(case: Case) -> Answer:
     return no("taken regularly")
 
 
-@criterion(reads=(MEDICATIONS,))
+@criterion(reads=(MEDICATIONS,), about="change")
 def is_covered_by_intrathecal(case: Case, fall_percent: Decimal) -> Answer:
     """Intrathecal maintenance runs on, and the oral dose falls by no more than a share."""
     change = _subject(case)
