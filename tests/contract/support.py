@@ -10,10 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
-from cds_service.consultation import Consultation, Filters
 from werkzeug.test import TestResponse
 
 from cds_service.cds import HookRequest, Service
+from cds_service.consultation import Consultation, Filters
 from cds_service.rules.rulebook import Rulebook
 from cds_service.settings import Settings, load_settings
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cds_service.consultation import Consultation
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service.app import create_app
+from cds_service.consultation import Consultation
 from tests.contract.support import (
     ORDER_SELECT,
     Advisor,

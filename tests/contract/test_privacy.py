@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cds_service.consultation import Consultation
 from flask.testing import FlaskClient
 
+from cds_service.consultation import Consultation
 from cds_service.errors import PatientUnobtainable
 from cds_service.web.logs import ALLOWED, log_to
 from tests.contract.support import (

@@ -14,9 +14,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 STORY = ROOT / "fixtures/fhir/tizanidine-with-ciprofloxacin.order-sign.json"
 DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
-_VOLATILE = re.compile(
-    r'("uuid": |"key": )"[^"]*"|\d{4}\.\d{2}\+[0-9a-f]{8}'
-)
+_VOLATILE = re.compile(r'("uuid": |"key": )"[^"]*"|\d{4}\.\d{2}\+[0-9a-f]{8}')
 
 
 def answer() -> dict[str, Any]:
