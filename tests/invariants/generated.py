@@ -190,10 +190,10 @@ def treated(draw: st.DrawFn, /, **wishes: Any) -> tuple[Json, list[str]]:
 def high_starts(draw: st.DrawFn) -> Case:
     """A new order that is too high in more ways than one, so that findings hide each other."""
     chart = draw(charts(is_exact=True, youngest=18))
-    creatinine = draw(st.sampled_from([0.8, 1.2, 1.5, 2.0, 3.5]))
+    creatinine = draw(st.sampled_from([1.5, 1.2, 1.5, 0.8, 2.0, 3.5]))
     if draw(st.integers(min_value=0, max_value=3)):
         order: Json = {"drug": "baclofen", "dose": {"unit": "mg"}}
-        order["dose"]["amount"] = draw(st.sampled_from([5, 8, 12, 20, 22, 25, 40]))
+        order["dose"]["amount"] = draw(st.sampled_from([40, 25, 22, 20, 12, 8, 5]))
         order["dose"]["frequency"] = draw(st.integers(min_value=2, max_value=4))
     else:
         amount = draw(st.sampled_from([0.05, 0.3, 1, 3, 50]))

@@ -172,6 +172,13 @@ def _entries_twice(request: Json) -> Json:
     return {**request, "prefetch": prefetch}
 
 
+def _is_in_units_of_mass(case: Case) -> bool:
+    """No dose in tablets: a product tells their strength, and then there is more to find."""
+    uses = [*case.get("orders", []), *case.get("medications", [])]
+    doses = [use.get("dose") or {} for use in uses]
+    return all(isinstance(dose, dict) and dose.get("unit") != "tablet" for dose in doses)
+
+
 def _as_prescription(case: Case) -> Case:
     return case.changed({"hook": "medication-prescribe", "fhir": "STU3"})
 
@@ -197,7 +204,7 @@ VARIATIONS: tuple[Variation, ...] = (
     _encoding("contained-medication", medication="contained"),
     _encoding("referenced-medication", medication="reference"),
     Variation("creatinine-in-umol", rendered=_creatinine_in_umol),
-    Variation("drug-by-product", rendered=_coded_by_product),
+    Variation("drug-by-product", rendered=_coded_by_product, applies=_is_in_units_of_mass),
     Variation("every-coding-system", rendered=_coded_in_every_system),
     Variation("order-as-r5", rendered=_orders_as(to_r5_request)),
     Variation("order-with-stu3-dosage", rendered=_orders_as(to_stu3_dosage)),
