@@ -176,7 +176,7 @@ def _is_in_units_of_mass(case: Case) -> bool:
     """No dose in tablets: a product tells their strength, and then there is more to find."""
     uses = [*case.get("orders", []), *case.get("medications", [])]
     doses = [use.get("dose") or {} for use in uses]
-    return all(isinstance(dose, dict) and dose.get("unit") != "tablet" for dose in doses)
+    return not any("tablet" in str(dose) for dose in doses)
 
 
 def _as_prescription(case: Case) -> Case:
