@@ -14,6 +14,7 @@ from cds_service.chart.intrathecal import INTRATHECAL, intrathecal_uses, is_main
 from cds_service.chart.medications import Taking
 from cds_service.chart.orders import Change
 from cds_service.chart.regimen_change import LOOK_BACK_DAYS, RegimenChange, Step
+from cds_service.fhir.reading import Obtained
 from cds_service.rules.case import Case
 from cds_service.rules.criteria.registry import MEDICATIONS, ValueSetName, criterion
 from cds_service.rules.criteria.words import DOSE_LENGTH, cut, milligrams_a_day
@@ -242,4 +243,6 @@ def is_taken_with(case: Case, of: ValueSetName) -> Answer:
     partners = case.chart.partners(of)
     if partners:
         return yes(f"with {partners[0].ingredient}", *(each.use.ref for each in partners))
+    if case.record.medications_obtained is not Obtained.YES:
+        return unknown("the medication list could not be obtained in full")
     return no("none of them is taken")
