@@ -63,8 +63,12 @@ class HookRequest:
     orders: bytes | None = None
     prefetch: Mapping[str, bytes] = field(default_factory=dict)
     fhir_server: str | None = None
+    access_token: str | None = field(default=None, repr=False)
+    """The bearer token for ``fhir_server``; never logged, stored or repeated."""
     issuer: str | None = None
     """``iss`` of the verified client token, where there was one."""
+    tenant: str | None = None
+    """``tenant`` of the same token."""
     user_id: str | None = None
     encounter_id: str | None = None
     selections: tuple[str, ...] = ()

@@ -268,6 +268,7 @@ def _hook_request(
         orders=None if field is None else as_bundle(_members.decode(members["context"])[field]),
         prefetch={key: bytes(value) for key, value in prefetch.items()},
         fhir_server=_text(outline.get("fhirServer")),
+        access_token=_access_token(outline.get("fhirAuthorization")),
         user_id=_text(context.get("userId")),
         encounter_id=_text(context.get("encounterId")),
         selections=tuple(context.get("selections") or ()),
@@ -304,6 +305,16 @@ def _unwrapped(order: Raw) -> bytes:
 def _bundle(resources: Iterable[bytes]) -> bytes:
     entries = b",".join(b'{"resource":' + each + b"}" for each in resources)
     return b'{"resourceType":"Bundle","type":"collection","entry":[' + entries + b"]}"
+
+
+def _access_token(authorization: Mapping[str, Raw] | None) -> str | None:
+    """The token for the EHR, where one was sent in the only form the standard knows."""
+    kind, token = (
+        _outline((authorization or {}).get(name, _NULL)) for name in ("token_type", "access_token")
+    )
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        return None
+    return _text(token) if isinstance(token, str) else None
 
 
 def _notes(

@@ -1,0 +1,1 @@
+"""The only outbound HTTP: what prefetch lacks, and the keys of clients; guarded."""

@@ -1,0 +1,1 @@
+"""What must survive a restart: feedback, what was shown, tokens already used."""
