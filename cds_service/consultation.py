@@ -6,14 +6,16 @@ set aside is in the explanation; the cards and the explanation come from one dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cds_service.answer import Verdict
-from cds_service.cards.cards import Keys, build_card
+from cds_service.cards.cards import build_card
 from cds_service.cards.editing import Json, apply_actions
+from cds_service.cards.history import History, ShownCard, as_shown, not_silenced
+from cds_service.cards.keys import Keys
 from cds_service.cards.selection import Filters, cards_of, shown_findings
 from cds_service.cards.suggestions import Suggestion
 from cds_service.cds import HookRequest, Service
@@ -36,10 +38,16 @@ _PATIENT_VIEW = "patient-view"
 
 @dataclass(frozen=True, slots=True)
 class Consultation:
-    """The response of a call and the whole decision behind it, both ready for JSON."""
+    """The response of a call and the whole decision behind it, both ready for JSON.
+
+    ``cards`` is what must be remembered for an override, ``unknowns`` what could not be checked:
+    pairs of a datum and its cause.
+    """
 
     response: dict[str, Any]
     explanation: dict[str, Any]
+    cards: tuple[ShownCard, ...] = ()
+    unknowns: tuple[tuple[str, str], ...] = ()
 
 
 def consult(
@@ -48,10 +56,12 @@ def consult(
     *,
     now: datetime,
     filters: Filters = Filters(),  # noqa: B008 - frozen, and the same for every call
+    history: History = History(),  # noqa: B008 - the same
     secret: bytes = b"",
 ) -> Consultation:
     """Answer one hook call as of an aware instant, whose zone is the site's.
 
+    ``history`` holds the overrides that were made at this patient.
     Raises ``PatientUnobtainable`` where the patient is missing or is somebody else.
     """
     service = rulebook.services[request.service]
@@ -72,7 +82,8 @@ def consult(
         set_aside=set_aside,
     )
     chart = Chart(record, in_drafts)
-    call = _Call(request, rulebook, service, record, filters, secret)
+    keys = Keys.for_request(secret, request)
+    call = _Call(rulebook, service, record, filters, history, keys)
     return call.answer(chart)
 
 
@@ -84,17 +95,12 @@ def _no_zone(now: datetime) -> Any:
 class _Call:
     """What stays the same when a suggestion is tried out."""
 
-    request: HookRequest
     rulebook: Rulebook
     service: Service
     record: PatientRecord
     filters: Filters
-    secret: bytes
-
-    @property
-    def keys(self) -> Keys:
-        origin = self.request.fhir_server or self.request.issuer or ""
-        return Keys(self.secret, self.request.patient_id, origin.rstrip("/"))
+    history: History
+    keys: Keys
 
     def answer(self, chart: Chart) -> Consultation:
         decision = decide(chart, self.rulebook, review=self.service.hook == _PATIENT_VIEW)
@@ -104,16 +110,35 @@ class _Call:
         def accept(finding: Finding, suggestion: Suggestion) -> bool:
             return self._raises_nothing_new(chart, finding, suggestion, before)
 
+        heard = not_silenced(shown, self._cards_of, self.history, self.rulebook.silence, self.keys)
         cards = []
+        remembered = []
         told: set[str] = set()
-        for group in cards_of(shown, self.rulebook):
+        for group in self._cards_of(heard):
             # The first card of an order carries what its silent rules still have to say.
             order = group[0].order
             notes = [] if order in told else self._notes(decision, order)
             told.add(order)
             cards.append(build_card(group, self.rulebook, self.keys, accept, notes))
+            remembered.append(self._remembered(group, cards[-1]))
         response = {"cards": cards, "extension": {SUMMARY_EXTENSION: self._summary(decision)}}
-        return Consultation(response, self._explanation(decision, cards))
+        return Consultation(
+            response=response,
+            explanation=self._explanation(decision, cards, silent=_without(shown, heard)),
+            cards=tuple(remembered),
+            unknowns=tuple(_unknowns(decision.findings)),
+        )
+
+    def _cards_of(self, findings: Sequence[Finding]) -> list[list[Finding]]:
+        return cards_of(findings, self.rulebook)
+
+    def _remembered(self, group: Sequence[Finding], card: Json) -> ShownCard:
+        return ShownCard(
+            uuid=card["uuid"],
+            indicator=group[0].indicator,
+            findings=tuple(as_shown(finding, self.keys) for finding in group),
+            suggestions=tuple(each["uuid"] for each in card.get("suggestions", ())),
+        )
 
     def _notes(self, decision: Decision, order: str) -> list[Note]:
         hidden = self.filters.disabled | self.filters.shadow
@@ -156,12 +181,26 @@ class _Call:
             "unknown": verdicts.count(Verdict.UNKNOWN),
         }
 
-    def _explanation(self, decision: Decision, cards: list[Json]) -> Json:
+    def _explanation(
+        self, decision: Decision, cards: list[Json], silent: Sequence[Finding]
+    ) -> Json:
         explanation: Json = {
             "rulebook": self.rulebook.version,
             "cards": cards,
             "rules": [_explained(evaluation) for evaluation in decision.evaluations],
         }
+        if silent:
+            explanation["silenced"] = [
+                _filled(
+                    {
+                        "rule": finding.rule.id,
+                        "order": finding.order,
+                        "key": self.keys.of(finding),
+                        "reason": "an earlier card was overridden with a reason",
+                    }
+                )
+                for finding in silent
+            ]
         set_aside = dict.fromkeys(self.record.set_aside)
         if set_aside:
             explanation["setAside"] = [
@@ -170,6 +209,18 @@ class _Call:
                 for each in set_aside
             ]  # fmt: skip
         return explanation
+
+
+def _without(findings: Sequence[Finding], others: Sequence[Finding]) -> list[Finding]:
+    known = {id(each) for each in others}
+    return [finding for finding in findings if id(finding) not in known]
+
+
+def _unknowns(findings: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+    """What could not be checked, and whether it was there at all."""
+    for finding in findings:
+        if finding.case.datum is not None:
+            yield finding.case.datum, finding.answer.values.get("cause") or "absent or unusable"
 
 
 def _explained(evaluation: Evaluation) -> Json:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from cds_service.cards.editing import Json
+from cds_service.cards.keys import Keys
 from cds_service.cards.suggestions import Suggestion, build
 from cds_service.rules.engine import Finding, Note
 from cds_service.rules.schema import Rulebook
@@ -21,21 +19,6 @@ AT_MOST_ONE = "at-most-one"
 _MOST_SUGGESTIONS = 3
 _MOST_REASONS = 5
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~])")
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What makes the key of a finding: equal findings of one patient and server have equal keys."""
-
-    secret: bytes
-    patient_id: str
-    origin: str
-
-    def of(self, finding: Finding) -> str:
-        """An opaque key without order id, equal over hooks, workers and restarts."""
-        parts = [finding.rule.id, *finding.subjects, self.patient_id, self.origin]
-        message = "\x1f".join(parts).encode()
-        return hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]
 
 
 def plain(text: str) -> str:

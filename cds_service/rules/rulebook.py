@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cds_service.cds import Service
@@ -29,7 +29,7 @@ from cds_service.rules.criteria.registry import READS, ValueSetName
 from cds_service.rules.parameters import read_parameters
 from cds_service.rules.reading import Fields, Problems
 from cds_service.rules.rulefile import Surroundings, read_rule
-from cds_service.rules.schema import Merge, Parameter, Rule, Rulebook
+from cds_service.rules.schema import Merge, Parameter, Rule, Rulebook, SilenceLimits
 
 MISSING_DATA = "missing-data"
 _PATIENT_VIEW = "patient-view"
@@ -82,7 +82,7 @@ def load_rulebook(
         routes=frozenset(routes),
         parameters=found,
     ))  # fmt: skip
-    ordered, merges = _catalogue(files["cards"], rules, problems)
+    ordered, merges, silence = _catalogue(files["cards"], rules, problems)
     _check_swallowing(ordered, directory, problems)
     _check_data(ordered, services, files["services"], problems)
     ages = _data_ages(all_parameters.get(MISSING_DATA, {}), directory, problems)
@@ -110,6 +110,7 @@ def load_rulebook(
         sources=sources,
         override_reasons=reasons,
         merges=merges,
+        silence=silence,
     )
 
 
@@ -138,10 +139,10 @@ def _rules(
 
 def _catalogue(
     file: Path, rules: Mapping[str, Rule], problems: Problems
-) -> tuple[dict[str, Rule], tuple[Merge, ...]]:
-    """The rules in the order of the catalogue, and which of them share a card."""
+) -> tuple[dict[str, Rule], tuple[Merge, ...], SilenceLimits]:
+    """The rules in the order of the catalogue, which share a card, how long one is silenced."""
     top = Fields(problems.load(file), file, "", problems)
-    top.only({"order", "merges"})
+    top.only({"order", "merges", "silence"})
     order = top.texts("order", required=True)
     for name in rules:
         if name not in order:
@@ -158,7 +159,21 @@ def _catalogue(
     for name in order:
         if name not in rules:
             top.complain("order", f"{name} has no rule file")
-    return {name: rules[name] for name in known}, tuple(merges)
+    return {name: rules[name] for name in known}, tuple(merges), _silence(top, order)
+
+
+def _silence(top: Fields, order: Sequence[str]) -> SilenceLimits:
+    item = top.mapping("silence", required=True)
+    item.only({"short_hours", "short_rules"})
+    hours = item.content.get("short_hours")
+    if not isinstance(hours, int) or hours < 1:
+        item.complain("short_hours", "must be a whole number of hours, at least 1")
+        hours = 1
+    names = item.texts("short_rules")
+    for name in names:
+        if name not in order:
+            item.complain("short_rules", f"{name} is no rule")
+    return SilenceLimits(hours, frozenset(names))
 
 
 def _check_swallowing(rules: Mapping[str, Rule], directory: Path, problems: Problems) -> None:

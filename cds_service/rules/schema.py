@@ -199,6 +199,15 @@ class Merge:
     """Only where both rest on the same one drug."""
 
 
+@dataclass(frozen=True, slots=True)
+class SilenceLimits:
+    """How long an override may silence what is dangerous, whatever the site chooses."""
+
+    short_hours: int
+    """For critical findings and for the rules below."""
+    short_rules: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Rulebook:
     """Everything the service knows, loaded once and frozen."""
@@ -210,3 +219,4 @@ class Rulebook:
     sources: Mapping[str, Source]
     override_reasons: Mapping[str, OverrideReason]
     merges: tuple[Merge, ...]
+    silence: SilenceLimits
