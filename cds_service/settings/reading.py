@@ -28,7 +28,7 @@ CONFIG_VARIABLE = "CDS_SERVICE_CONFIG"
 _SQLITE = "sqlite:///"
 _SECRET_NAME = "feedback.key"  # noqa: S105 (the name of a file)
 
-_LATER_FEATURES = ("security.clients", "fhir", "feedback.database_url", "feedback.silence", "ui")
+_LATER_FEATURES = ("fhir", "feedback.database_url", "feedback.silence", "ui")
 """Keys that are checked and otherwise without effect, until their feature is there."""
 
 
@@ -57,9 +57,10 @@ def _read(content: dict[str, object], base: Path, file: Path | None) -> Settings
     problems: list[str] = []
     root = Table(content, "", base, problems)
     limits, ui = root.table("limits"), root.table("ui")
+    server = _server(root.table("server"))
     settings = Settings(
-        server=_server(root.table("server")),
-        security=_security(root.table("security")),
+        server=server,
+        security=_security(root.table("security"), server.base_url),
         cors=_cors(root.table("cors")),
         fhir=_fhir(root.table("fhir")),
         feedback=_feedback(root.table("feedback")),
@@ -93,19 +94,27 @@ def _server(table: Table) -> Server:
     return Server(base_url and base_url.rstrip("/"), table.timezone("timezone"))
 
 
-def _security(table: Table) -> Security:
+def _security(table: Table, base_url: str | None) -> Security:
+    clients = tuple(_client(each) for each in table.tables("clients"))
+    issuers = [client.issuer for client in clients]
+    if len(set(issuers)) < len(issuers):
+        table.complain("clients", "an issuer is listed twice: name each once, with all its tenants")
     require_jwt = table.flag("require_jwt", default=False)
-    if require_jwt:
+    if require_jwt and base_url is None:
         table.complain(
             "require_jwt",
-            "this version cannot verify client tokens yet, so it does not start with true: "
-            "remove the key and keep the service on loopback, behind a proxy that authenticates",
+            "needs server.base_url: tokens are made out to the public URL of this service",
         )
-    return Security(require_jwt, tuple(_client(each) for each in table.tables("clients")))
+    if require_jwt and not clients:
+        table.complain(
+            "require_jwt", "needs [[security.clients]]: without one every call is refused"
+        )
+    return Security(require_jwt, clients)
 
 
 def _client(table: Table) -> Client:
-    jwks_url, jwks_file = table.web_address("jwks_url"), table.path("jwks_file")
+    jwks_url = table.web_address("jwks_url", encrypted=True)
+    jwks_file = table.path("jwks_file")
     client = Client(table.text("issuer") or "", jwks_url, jwks_file, table.texts("tenants", ()))
     if not client.issuer:
         table.complain("issuer", "is missing")

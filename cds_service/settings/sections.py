@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cds_service.cds import Indicator
 
+PUBLIC_SANDBOX = "https://sandbox.cds-hooks.org"
+
 
 @dataclass(frozen=True)
 class Server:
@@ -24,14 +26,24 @@ class Client:
     """One of ``[[security.clients]]``: an EHR that signs its calls."""
 
     issuer: str
+    """``iss`` of its tokens, to the letter."""
     jwks_url: str | None = None
+    """Where its keys are fetched, and the only ``jku`` its tokens may carry."""
     jwks_file: Path | None = None
+    """Its keys in a file; its tokens then carry no ``jku``."""
     tenants: tuple[str, ...] = ()
+    """The tenants it may call for; none named is any, and a token without one."""
+
+    @property
+    def is_public_sandbox(self) -> bool:
+        """Whether anyone can sign as this client: the sandbox's private key is published."""
+        keys = (self.jwks_url or "").lower()
+        return self.issuer.rstrip("/") == PUBLIC_SANDBOX or keys.startswith(f"{PUBLIC_SANDBOX}/")
 
 
 @dataclass(frozen=True)
 class Security:
-    """``[security]``."""
+    """``[security]``. With ``require_jwt`` there are clients, and a ``server.base_url``."""
 
     require_jwt: bool = False
     clients: tuple[Client, ...] = ()
@@ -42,7 +54,7 @@ class Cors:
     """``[cors]``. An origin may end in ``:*`` for any port."""
 
     origins: tuple[str, ...] = (
-        "https://sandbox.cds-hooks.org",
+        PUBLIC_SANDBOX,
         "http://localhost:*",
         "http://127.0.0.1:*",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -91,11 +92,18 @@ class Table:
         value = self._take(key, str, "a path")
         return None if value is None else self.base / value
 
-    def web_address(self, key: str) -> str | None:
-        """An http(s) URL without user, query and fragment."""
+    def web_address(self, key: str, *, encrypted: bool = False) -> str | None:
+        """An http(s) URL without user, query and fragment; https only, if it must be encrypted.
+
+        To an address of this machine http is always enough.
+        """
         value = self._take(key, str, "a URL")
-        if value is not None and not is_web_address(value):
+        if value is None:
+            return None
+        if not is_web_address(value):
             self.complain(key, "must be an http(s) URL without user, query and fragment")
+        elif encrypted and not _is_encrypted(value):
+            self.complain(key, "must begin with https://, unless it is an address of this machine")
         return value
 
     def timezone(self, key: str) -> tzinfo:
@@ -138,3 +146,16 @@ def is_web_address(text: str, *, origin_only: bool = False) -> bool:
     if not plain or port == 0 or parts.query or parts.fragment or text != text.strip():
         return False
     return not (origin_only and parts.path)
+
+
+def _is_encrypted(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own, and only its own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
