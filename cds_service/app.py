@@ -70,6 +70,7 @@ def create_app(
                 consume_token or _first_time_in_this_process(),
                 now,
             ),
+            settings.limits.max_request_bytes,
         )
     app.register_blueprint(operations.blueprint(rulebook.version))
     app.register_blueprint(

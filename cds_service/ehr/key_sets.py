@@ -155,7 +155,7 @@ class _KeySet:
     def _pick(self, kid: str, keys: Mapping[str, PyJWK] | None) -> PyJWK:
         if keys is not None and kid in keys:
             return keys[kid]
-        if keys is None or self._failed_at > self._obtained_at:
+        if keys is None or math.isfinite(self._failed_at):
             raise KeyUnavailable("the key set of the client cannot be obtained")
         raise KeyUnknown("the client has no such key, or none that is fit to sign tokens")
 

@@ -20,6 +20,7 @@ from cds_service.ehr.key_sets import KeySets, KeyUnavailable, KeyUnknown
 from cds_service.errors import CdsServiceError
 from cds_service.settings import Client
 from cds_service.web import edge, problems
+from cds_service.web.body import discard_body
 
 ALGORITHMS = ("ES384", "RS384")
 """The two that the standard recommends."""
@@ -80,7 +81,7 @@ class VerifiedClient:
     tenant: str | None = None
 
 
-def register(app: Flask, authentication: Authentication) -> None:
+def register(app: Flask, authentication: Authentication, max_bytes: int) -> None:
     """Ask for a token on every path of the hooks, whether or not something is served there."""
 
     @app.before_request
@@ -94,6 +95,7 @@ def register(app: Flask, authentication: Authentication) -> None:
             )
         except Unauthenticated as refusal:
             g.auth, g.issuer = refusal.cause, refusal.issuer
+            discard_body(request, max_bytes)
             raise problems.unauthenticated() from None
         g.issuer = g.client.issuer
 
