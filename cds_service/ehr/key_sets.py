@@ -43,7 +43,7 @@ _LEAST_RSA_BITS = 2048
 
 Fetch = Callable[[str], bytes]
 """URL -> body of the answer. Follows no redirect, ends within seconds, reads no more than about
-``MOST_BYTES``; raises ``OSError`` or ``CdsServiceError``."""
+``MOST_BYTES``; raises ``OSError`` or ``KeyUnavailable``."""
 
 
 class KeyUnavailable(CdsServiceError):
@@ -136,12 +136,11 @@ class _KeySet:
         try:
             version = _version(self._source) if isinstance(self._source, Path) else None
             keys = read_keys(self._read())
-        except (OSError, CdsServiceError) as error:
+        except (OSError, KeyUnavailable) as error:
             self._failed_at = self._monotonic()
-            log.warning(
-                "key set not obtained",
-                extra={"issuer": self._issuer, "fault": type(error).__name__},
-            )
+            # Our own words say more; those of libraries may quote an address.
+            fault = str(error) if isinstance(error, KeyUnavailable) else type(error).__name__
+            log.warning("key set not obtained", extra={"issuer": self._issuer, "fault": fault})
             return
         self._keys, self._version = keys, version
         self._obtained_at, self._failed_at = self._monotonic(), -math.inf

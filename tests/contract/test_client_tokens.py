@@ -229,6 +229,7 @@ def test_all_refusals_are_alike(client: FlaskClient, ledger: Ledger, publisher: 
         client.post("/cds-services/unknown", json={}),
         client.post(ORDER_SELECT, data=b"{", content_type="text/plain"),
         client.delete(ORDER_SELECT),
+        client.post(ORDER_SELECT, json={}, headers={"Expect": "100-continue"}),
     ]
     publisher.content = ConnectionError()
     answers.append(call(client, signer("new").sign(claims(ORDER_SELECT))))

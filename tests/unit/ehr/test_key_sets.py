@@ -253,16 +253,28 @@ def test_nothing_is_known_of_a_key_while_its_source_is_down(
         keys.key(ISSUER, "new")
 
 
+@pytest.mark.parametrize(
+    ("trouble", "fault"),
+    [
+        (ConnectionError("https://ehr.example.org/?secret"), "ConnectionError"),
+        (b"secret", "the key set is not JSON"),
+        (KeyUnavailable("status-404"), "status-404"),
+    ],
+)
 def test_an_outage_is_in_the_log(
-    keys: KeySets, publisher: Publisher, caplog: pytest.LogCaptureFixture
+    keys: KeySets,
+    publisher: Publisher,
+    caplog: pytest.LogCaptureFixture,
+    trouble: bytes | Exception,
+    fault: str,
 ) -> None:
-    publisher.content = ConnectionError("https://ehr.example.org/?secret")
+    publisher.content = trouble
     with caplog.at_level("WARNING", "cds_service"), pytest.raises(KeyUnavailable):
         keys.key(ISSUER, "old")
     (record,) = caplog.records
     assert record.message == "key set not obtained"
     assert record.__dict__["issuer"] == ISSUER
-    assert record.__dict__["fault"] == "ConnectionError"
+    assert record.__dict__["fault"] == fault
     assert "secret" not in caplog.text
 
 
