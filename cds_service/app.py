@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
@@ -14,10 +15,13 @@ from flask import Flask
 import cds_service
 from cds_service import consultation
 from cds_service.consultation import Filters
+from cds_service.ehr import key_sets
+from cds_service.ehr.key_sets import Fetch, KeySets, KeyUnavailable
 from cds_service.errors import SettingsError
 from cds_service.rules.rulebook import Rulebook, load_rulebook
-from cds_service.settings import Settings, load_settings
-from cds_service.web import calls, edge, operations, replies
+from cds_service.settings import Client, Settings, load_settings
+from cds_service.web import authentication, calls, edge, operations, replies
+from cds_service.web.authentication import Authentication, ConsumeToken
 
 _GUIDELINE = "spasticity"
 _SERVICES_FILE = "services.yaml"
@@ -30,11 +34,14 @@ def create_app(
     *,
     rulebook: Rulebook | None = None,
     clock: Callable[[], datetime] | None = None,
+    fetch: Fetch = key_sets.fetch,
+    consume_token: ConsumeToken | None = None,
 ) -> Flask:
     """Build the application; raises ``SettingsError`` or ``RulebookError``.
 
     Without settings they are read from the file that CDS_SERVICE_CONFIG names. The clock gives
-    aware instants. Where the secret file does not exist the keys of findings last as long as this
+    aware instants. ``fetch`` obtains the key sets of clients, ``consume_token`` tells whether a
+    token is new. Where the secret file does not exist the keys of findings last as long as this
     process; ``cds-service serve`` makes the file first.
     """
     settings = settings or load_settings()
@@ -53,6 +60,18 @@ def create_app(
     replies.register(app)
     edge.watch(app)
     edge.allow_origins(app, settings.cors.origins)
+    if settings.security.require_jwt:
+        authentication.register(
+            app,
+            Authentication(
+                settings.security.clients,
+                str(settings.server.base_url),  # with require_jwt the settings have one
+                KeySets(dict(map(key_source, settings.security.clients)), fetch),
+                consume_token or _first_time_in_this_process(),
+                now,
+            ),
+            settings.limits.max_request_bytes,
+        )
     app.register_blueprint(operations.blueprint(rulebook.version))
     app.register_blueprint(
         calls.blueprint(
@@ -62,6 +81,46 @@ def create_app(
         )
     )
     return app
+
+
+# --- the clients ----------------------------------------------------------------------------------
+
+
+def key_source(client: Client) -> tuple[str, str | Path]:
+    """The issuer of a client and where its keys are; raises ``SettingsError``.
+
+    A file is looked at now: with keys that nobody can read every call would be refused.
+    """
+    if client.jwks_file is None:
+        return client.issuer, str(client.jwks_url)  # the settings see to it that one is given
+    try:
+        keys = key_sets.read_keys(client.jwks_file.read_bytes())
+    except OSError as error:
+        raise SettingsError(
+            f"security.clients: {client.jwks_file} cannot be read: {error.strerror}"
+        ) from None
+    except KeyUnavailable as error:
+        raise SettingsError(f"security.clients: {client.jwks_file}: {error}") from None
+    if not keys:
+        raise SettingsError(
+            f"security.clients: {client.jwks_file} holds no public key with a kid for ES384 (EC, "
+            "P-384) or RS384 (RSA, at least 2048 bits)"
+        )
+    return client.issuer, client.jwks_file
+
+
+def _first_time_in_this_process() -> ConsumeToken:
+    """Stands in for ``Store.consume_token``, which all workers share."""
+    seen: set[tuple[str, str]] = set()
+    lock = threading.Lock()
+
+    def consume(issuer: str, jti: str, expires_at: datetime, now: datetime) -> bool:
+        with lock:
+            known = (issuer, jti) in seen
+            seen.add((issuer, jti))
+        return not known
+
+    return consume
 
 
 # --- the rulebook ---------------------------------------------------------------------------------

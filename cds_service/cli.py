@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ import click
 
 from cds_service import __version__
 from cds_service.errors import InvalidRequest, PatientUnobtainable, RulebookError, SettingsError
-from cds_service.settings import CONFIG_VARIABLE, load_settings
+from cds_service.settings import CONFIG_VARIABLE, Settings, load_settings
+from cds_service.settings.tables import is_loopback
 
 if TYPE_CHECKING:
     from cds_service.cds import Service
@@ -74,15 +74,11 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
     from cds_service.web.logs import log_to
     from cds_service.web.server import Server
 
-    if not insecure and not _is_loopback(host):
-        raise _Failed(
-            f"refused to listen at {host}: this version does not authenticate clients, so anyone "
-            "who reaches the port could ask. Keep --host 127.0.0.1 behind a proxy that "
-            "authenticates, or add --insecure if the network itself is trusted."
-        )
     log_to(sys.stderr)
     with _told_plainly():
         settings = load_settings(config)
+        for warning in _exposure(settings, host, insecure=insecure):
+            click.echo(f"warning: {warning}", err=True)
         secret_file = settings.feedback.secret_file
         if not make_secret(secret_file):
             click.echo(
@@ -98,11 +94,34 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
     Server(app, host, port, workers).run()
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+def _exposure(settings: Settings, host: str, *, insecure: bool) -> Iterator[str]:
+    """Refuse to be reached by strangers; what was allowed all the same, as warnings."""
+    security = settings.security
+    if security.clients and not security.require_jwt:
+        yield "security.clients is without effect: security.require_jwt is not true"
+    if is_loopback(host):
+        return
+    sandbox = next((client for client in security.clients if client.is_public_sandbox), None)
+    if not security.require_jwt:
+        refusal = (
+            "clients are not authenticated, so anyone who reaches the port could ask. Set "
+            "security.require_jwt = true, server.base_url and [[security.clients]]; or keep "
+            "--host 127.0.0.1 behind a proxy that authenticates"
+        )
+    elif sandbox is not None:
+        refusal = (
+            f"security.clients lists {sandbox.issuer} with the keys of the public sandbox, whose "
+            "private key is published, so anyone could sign a token. Remove it, or keep --host "
+            "127.0.0.1"
+        )
+    else:
+        return
+    if not insecure:
+        raise SettingsError(
+            f"refused to listen at {host}: {refusal}; or add --insecure if the network itself is "
+            "trusted."
+        )
+    yield f"listening at {host} because of --insecure, although {refusal}."
 
 
 # --- check ----------------------------------------------------------------------------------------

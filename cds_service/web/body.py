@@ -45,6 +45,15 @@ def read_body(request: Request, max_bytes: int) -> bytes:
     return body
 
 
+def discard_body(request: Request, max_bytes: int) -> None:
+    """Take in the body of a call that is refused unread, so that its sender sees the answer."""
+    length = request.content_length
+    if length is None and request.environ.get("wsgi.input_terminated"):
+        length = max_bytes
+    if "Expect" not in request.headers:
+        _discard(request.environ["wsgi.input"].read, length or 0, max_bytes)
+
+
 def _discard(read: Callable[[int], bytes], length: int, max_bytes: int) -> None:
     """Take in what a client sends too much, within reason.
 

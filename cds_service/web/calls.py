@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -44,7 +45,7 @@ def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int)
     def discover() -> Response:
         g.action = "discovery"
         response = json_reply(discovery(services))
-        # Authentication may depend on the caller later, so no shared cache may keep it.
+        # Who may see it depends on the token, so no shared cache may keep it.
         response.headers["Cache-Control"] = f"private, max-age={_DISCOVERY_SECONDS}"
         response.add_etag()
         response.make_conditional(request)
@@ -74,7 +75,10 @@ def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int)
                 g.hook_instance = accepted.request.hook_instance
         except RecursionError:
             raise envelope.nested_too_deeply() from None
-        consultation = consult(accepted.request)
+        hook_request = accepted.request
+        if client := g.get("client"):
+            hook_request = replace(hook_request, issuer=client.issuer, tenant=client.tenant)
+        consultation = consult(hook_request)
         g.cards = len(consultation.response["cards"])
         return consultation
 

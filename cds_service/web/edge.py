@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOOKS_PATH = "/cds-services"
+PATH_AS_SENT = "cds_service.path"
+"""The key of the WSGI environment that holds the path before its slashes were straightened."""
+
 _PREFLIGHT_SECONDS = 600
 
 
@@ -32,9 +35,20 @@ class TolerantSlashes:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, its path set straight."""
-        path = re.sub("/{2,}", "/", environ.get("PATH_INFO", ""))
-        environ["PATH_INFO"] = path.rstrip("/") or "/"
+        path = environ.get("PATH_INFO", "")
+        environ[PATH_AS_SENT] = path
+        environ["PATH_INFO"] = straightened(path)
         return self._application(environ, start_response)
+
+
+def straightened(path: str) -> str:
+    """A path without doubled and trailing slashes."""
+    return re.sub("/{2,}", "/", path).rstrip("/") or "/"
+
+
+def is_hooks_path(path: str) -> bool:
+    """Whether a path belongs to the hooks, served or not."""
+    return path == HOOKS_PATH or path.startswith(f"{HOOKS_PATH}/")
 
 
 def allow_origins(app: Flask, origins: Sequence[str]) -> None:
@@ -76,7 +90,7 @@ def watch(app: Flask, monotonic: Callable[[], float] = time.monotonic) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
-        if request.path.startswith(HOOKS_PATH):
+        if is_hooks_path(request.path):
             response.vary.add("Origin")
             if request.method != "OPTIONS":
                 _log_call(response, round((monotonic() - g.started) * 1000, 1))
@@ -96,6 +110,9 @@ def _log_call(response: Response, duration_ms: float) -> None:
         "code": g.get("error_code"),
         "hookInstance": g.get("hook_instance"),
         "notes": g.get("notes"),
+        "auth": g.get("auth"),
+        "issuer": g.get("issuer"),
     }
     known = {name: value for name, value in fields.items() if value not in (None, ())}
-    log.log(logging.WARNING if "notes" in known else logging.INFO, "call", extra=known)
+    noteworthy = "notes" in known or "auth" in known
+    log.log(logging.WARNING if noteworthy else logging.INFO, "call", extra=known)

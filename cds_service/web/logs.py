@@ -27,13 +27,16 @@ ALLOWED = (
     "code",
     "hookInstance",
     "notes",
+    "auth",
+    "issuer",
     "rulebook",
     "rule",
     "fault",
     "type",
 )
 """Members of a line beside time, level, event and failure. ``hookInstance`` only as a UUID,
-``service`` and ``hook`` only as the rulebook has them, ``code`` and ``notes`` fixed words."""
+``service`` and ``hook`` only as the rulebook has them, ``issuer`` only as the settings have it,
+``code``, ``notes`` and ``auth`` (why a token was refused) fixed words."""
 
 _OWN = "cds_service"
 _PACKAGE = Path(__file__).parents[1]

@@ -14,6 +14,8 @@ from typing import Any
 
 from cds_service.errors import CdsServiceError, InvalidRequest, PatientUnobtainable
 
+_RETRY_AFTER_S = 5
+
 
 class IssueType(StrEnum):
     """The codes of http://hl7.org/fhir/issue-type that are used here."""
@@ -28,6 +30,8 @@ class IssueType(StrEnum):
     NOT_SUPPORTED = "not-supported"
     PROCESSING = "processing"
     EXCEPTION = "exception"
+    LOGIN = "login"
+    TRANSIENT = "transient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,37 @@ def internal_error() -> Refusal:
         "CDS-500",
         "The service failed on this request; its log says where. The same request may be sent "
         "again, but will probably fail again.",
+    )
+
+
+def unauthenticated() -> Refusal:
+    """The answer to every caller that did not prove who it is: always the same."""
+    return Refusal(
+        HTTPStatus.UNAUTHORIZED,
+        (
+            Issue(
+                IssueType.LOGIN,
+                "CDS-401",
+                "The call carries no token that this service accepts: send a new one as "
+                "Authorization: Bearer. The log of the service says what was wrong.",
+            ),
+        ),
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+def store_unavailable() -> Refusal:
+    """The answer while the database cannot be used."""
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        (
+            Issue(
+                IssueType.TRANSIENT,
+                "CDS-503",
+                "The service cannot use its database now: send the request again later.",
+            ),
+        ),
+        {"Retry-After": str(_RETRY_AFTER_S)},
     )
 
 

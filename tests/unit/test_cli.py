@@ -244,6 +244,80 @@ def test_serve_stays_on_loopback(host: str) -> None:
     result = run("serve", "--host", host)
     assert result.exit_code == 1
     assert "--insecure" in result.stderr
+    assert "security.require_jwt = true" in result.stderr
+
+
+SECURED = """
+[server]
+base_url = "https://cds.example.org"
+[security]
+require_jwt = true
+[[security.clients]]
+issuer = "https://ehr.example.org"
+jwks_url = "https://ehr.example.org/jwks"
+"""
+
+
+@pytest.fixture
+def started(advisor: Advisor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The servers that were started, without starting any."""
+    servers: list[str] = []
+    monkeypatch.setattr("cds_service.web.logs.log_to", lambda stream: None)
+    monkeypatch.setattr("cds_service.web.server.Server.run", lambda server: servers.append("one"))
+    return servers
+
+
+def serve(text: str, *arguments: str) -> Result:
+    Path("site.toml").write_text(text, encoding="utf-8")
+    return run("serve", "--config", "site.toml", *arguments)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--host", "localhost"), ("--host", "0.0.0.0")])
+def test_with_client_tokens_it_listens_anywhere(
+    started: list[str], arguments: tuple[str, ...]
+) -> None:
+    result = serve(SECURED, *arguments)
+    assert result.exit_code == 0
+    assert started == ["one"]
+    assert "warning" not in result.stderr
+
+
+def test_insecure_is_told_back(started: list[str]) -> None:
+    result = serve("", "--host", "0.0.0.0", "--insecure")
+    assert started == ["one"]
+    assert "warning: listening at 0.0.0.0 because of --insecure, although clients" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("was", "sandbox"),
+    [
+        ('issuer = "https://ehr.example.org"', 'issuer = "https://sandbox.cds-hooks.org"'),
+        (
+            'jwks_url = "https://ehr.example.org/jwks"',
+            'jwks_url = "https://sandbox.cds-hooks.org/.well-known/jwks.json"',
+        ),
+    ],
+)
+def test_the_public_sandbox_is_no_client_beyond_loopback(
+    started: list[str], was: str, sandbox: str
+) -> None:
+    """SEC-07: anyone can sign with its key."""
+    text = SECURED.replace(was, sandbox)
+    result = serve(text, "--host", "0.0.0.0")
+    assert result.exit_code == 1
+    assert started == []
+    assert "public sandbox" in result.stderr
+    assert "warning" not in serve(text).stderr
+    result = serve(text, "--host", "0.0.0.0", "--insecure")
+    assert "warning: listening at 0.0.0.0 because of --insecure, although" in result.stderr
+    assert len(started) == 2
+
+
+def test_clients_without_tokens_are_told_back(started: list[str]) -> None:
+    """Who lists clients thinks that nobody else is answered."""
+    result = serve(SECURED.replace("require_jwt = true", "require_jwt = false"))
+    assert started == ["one"]
+    assert "warning: security.clients is without effect" in result.stderr
 
 
 @pytest.mark.parametrize("port", ["0", "70000", "http"])

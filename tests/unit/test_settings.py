@@ -162,14 +162,89 @@ def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert load_settings(tmp_path / "b.toml").limits.max_request_bytes == 2
 
 
-def test_what_this_version_cannot_do_stops_the_start(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"site\.toml: security\.require_jwt: .*cannot verify"):
-        load(tmp_path, "[security]\nrequire_jwt = true")
+SECURED = """
+[server]
+base_url = "https://cds.example.org/spasticity/"
+[security]
+require_jwt = true
+[[security.clients]]
+issuer = "https://ehr.example.org"
+jwks_url = "https://ehr.example.org/jwks"
+"""
+
+
+def test_tokens_are_made_out_to_the_public_url(tmp_path: Path) -> None:
+    """It may have a path: the service may stand behind a proxy that serves others too."""
+    settings = load(tmp_path, SECURED)
+    assert settings.security.require_jwt
+    assert settings.server.base_url == "https://cds.example.org/spasticity"
+    assert settings.without_effect == ()
+
+
+def test_tokens_need_an_audience(tmp_path: Path) -> None:
+    text = SECURED.replace("base_url", "# base_url")
+    with pytest.raises(
+        SettingsError, match=r"site\.toml: security\.require_jwt: needs server\.base"
+    ):
+        load(tmp_path, text)
+
+
+def test_tokens_need_a_client(tmp_path: Path) -> None:
+    text = SECURED.partition("[[security.clients]]")[0]
+    with pytest.raises(
+        SettingsError, match=r"site\.toml: security\.require_jwt: needs \[\[security"
+    ):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://ehr.example.org/jwks", True),
+        ("http://ehr.example.org/jwks", False),
+        ("http://localhost:8080/jwks", True),
+        ("http://127.0.0.1/jwks", True),
+        ("http://[::1]:8080/jwks", True),
+        ("http://127.0.0.1.nip.io/jwks", False),
+        ("http://10.0.0.1/jwks", False),
+    ],
+)
+def test_keys_are_fetched_over_https(tmp_path: Path, url: str, allowed: bool) -> None:
+    """Whoever can answer for the key set can sign as the client."""
+    text = f"[[security.clients]]\nissuer = 'a'\njwks_url = '{url}'"
+    if allowed:
+        assert load(tmp_path, text).security.clients[0].jwks_url == url
+    else:
+        with pytest.raises(
+            SettingsError, match=r"security\.clients\[0\]\.jwks_url: must begin with https"
+        ):
+            load(tmp_path, text)
+
+
+def test_an_issuer_is_listed_once(tmp_path: Path) -> None:
+    text = "[[security.clients]]\nissuer = 'a'\njwks_file = 'b'\n" * 2
+    with pytest.raises(SettingsError, match=r"security\.clients: an issuer is listed twice"):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("client", "sandbox"),
+    [
+        (Client("https://sandbox.cds-hooks.org", jwks_file=Path("a")), True),
+        (Client("https://sandbox.cds-hooks.org/", jwks_file=Path("a")), True),
+        (Client("other", "https://sandbox.cds-hooks.org/.well-known/jwks.json"), True),
+        (Client("other", "https://Sandbox.CDS-Hooks.org/.well-known/jwks.json"), True),
+        (Client("other", "https://sandbox.cds-hooks.org.example.org/jwks.json"), False),
+        (Client("https://ehr.example.org", jwks_file=Path("a")), False),
+    ],
+)
+def test_the_public_sandbox_is_known_by_issuer_and_keys(client: Client, sandbox: bool) -> None:
+    """SEC-07: its private key is published."""
+    assert client.is_public_sandbox is sandbox
 
 
 def test_keys_of_later_features_are_named(tmp_path: Path) -> None:
     assert load(tmp_path, EVERYTHING).without_effect == (
-        "security.clients",
         "fhir",
         "feedback.database_url",
         "feedback.silence",

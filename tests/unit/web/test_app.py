@@ -19,6 +19,7 @@ from cds_service.app import (
 )
 from cds_service.cds import Indicator
 from cds_service.errors import SettingsError
+from cds_service.settings import Settings
 from tests.contract.support import (
     NOW,
     ORDER_SELECT,
@@ -27,6 +28,7 @@ from tests.contract.support import (
     settings,
     small_rulebook,
 )
+from tests.contract.tokens import bearer, claims, key_set, signer
 
 
 @pytest.fixture
@@ -113,6 +115,52 @@ def test_which_folder_holds_the_rulebook(tmp_path: Path) -> None:
     (tmp_path / "services.yaml").touch()
     assert rulebook_directory(tmp_path) == tmp_path
     assert rulebook_directory().name == "spasticity"
+
+
+def with_keys(folder: Path, content: bytes | None) -> Settings:
+    if content is not None:
+        (folder / "keys.json").write_bytes(content)
+    return settings(
+        folder,
+        """
+        [server]
+        base_url = "https://cds.example.org"
+        [security]
+        require_jwt = true
+        [[security.clients]]
+        issuer = "https://ehr.example.org"
+        jwks_file = "keys.json"
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        (b"{", "is not JSON"),
+        (b"[]", "is not a JSON object"),
+        (b'{"keys": []}', "holds no public key"),
+    ],
+)
+def test_keys_that_nobody_can_read_stop_the_start(
+    tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    """With them every call would be refused."""
+    site = with_keys(tmp_path, content)
+    with pytest.raises(SettingsError, match=rf"security\.clients: .*keys\.json.* {words}"):
+        create_app(site, rulebook=small_rulebook())
+
+
+def test_without_a_store_a_token_passes_once_in_a_process(advisor: Advisor, tmp_path: Path) -> None:
+    site = with_keys(tmp_path, key_set(signer().jwk()))
+    client = create_app(site, rulebook=small_rulebook(), clock=lambda: NOW).test_client()
+    headers = bearer(signer().sign(claims(ORDER_SELECT)))
+    statuses = [
+        client.post(ORDER_SELECT, json=order_select(), headers=headers).status_code
+        for _ in range(2)
+    ]
+    assert statuses == [200, 401]
 
 
 def test_the_secret_is_made_once_and_for_its_owner(tmp_path: Path) -> None:
