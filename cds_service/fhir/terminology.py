@@ -23,6 +23,8 @@ ICD10_PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
 NDC = "http://hl7.org/fhir/sid/ndc"
 ATC = "http://www.whocc.no/atc"
 
+SYSTEMS = frozenset({RXNORM, SNOMED_CT, LOINC, ICD10_CM, ICD10, ICD10_PCS, NDC, ATC})
+
 _OTHER_NAMES = {
     "urn:oid:2.16.840.1.113883.6.88": RXNORM,
     "urn:oid:2.16.840.1.113883.6.96": SNOMED_CT,

@@ -35,10 +35,8 @@ class Arguments:
         rule_id: str,
         terminology: Terminology,
         parameters: Mapping[str, Mapping[str, Parameter]],
-        used: set[tuple[str, str]],
     ) -> None:
         self.rule_id = rule_id
-        self.used = used
         self.terminology = terminology
         self.parameters = parameters
 
@@ -49,7 +47,7 @@ class Arguments:
                 item.complain(where, "must be a list")
                 return None
             return tuple(self.value(item, where, each, get_args(kind)[0]) for each in written)
-        given, shown = written, repr(written)
+        given, shown = written, f"{written}"
         if is_reference(written):
             given = self.referred(item, where, str(written))
             shown = f"{written}, which is {given},"
@@ -65,12 +63,10 @@ class Arguments:
     def referred(self, item: Fields, where: str, reference: str) -> Decimal | str | None:
         """``$name`` is a parameter of this rule, ``$rule-id.name`` one of another."""
         rule_id, _, name = reference[1:].rpartition(".")
-        key = (rule_id or self.rule_id, name)
-        parameter = self.parameters.get(key[0], {}).get(name)
+        parameter = self.parameters.get(rule_id or self.rule_id, {}).get(name)
         if parameter is None:
             item.complain(where, f"{reference} is no parameter")
             return None
-        self.used.add(key)
         return parameter.value
 
 

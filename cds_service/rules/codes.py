@@ -39,7 +39,9 @@ def read_codes(folder: Path, problems: Problems) -> tuple[CodeRow, ...]:
             if first is here:
                 rows.append(row)
             else:
-                problems.add(file, f"line {number}", f"is the code of {first}: take one away")
+                problems.add(
+                    file, f"line {number}", f"stands twice, first in {first}: take one away"
+                )
     return tuple(rows)
 
 

@@ -28,7 +28,8 @@ _LEGAL_TOKENS = frozenset(
 _PATIENT = "Patient/{{context.patientId}}"
 _OF_THE_PATIENT = "patient={{context.patientId}}"
 _LEAST_COUNT = 50
-_RESULT_CODE = re.compile(re.escape(LOINC) + r"\|([^,&]+)")
+_FEW = 5
+_RESULT_CODE = re.compile(re.escape(LOINC) + r"\|([^,&\s]+)")
 _ONLY_DSTU2 = frozenset({"MedicationOrder"})
 """Later servers have no such list, so that a service may do without it."""
 
@@ -120,20 +121,18 @@ def check_requests(
         codes = set(_RESULT_CODE.findall(" ".join(service.prefetch.values())))
         lacking: dict[str, list[str]] = {}
         for rule in rules:
-            if not _runs_in(rule, service):
+            if not runs_in(rule, service):
                 continue
             for name in _types_read(rule) - types:
                 lacking.setdefault(name, []).append(rule.id)
-            for name in {each for call in rule.calls() for each in call.criterion.observations}:
+            for name in _results_read(rule) if codes else ():
                 if not codes.issuperset(terminology.codes_of(name, LOINC)):
                     lacking.setdefault(f"results of {name}", []).append(rule.id)
         for name, readers in sorted(lacking.items()):
-            problems.add(
-                file,
-                f"{service.id}.prefetch",
-                f"asks for no {name}, and rules of it read that: add a query "
-                f"(read by {', '.join(readers)})",
-            )
+            more = f" and {len(readers) - _FEW} more" if len(readers) > _FEW else ""
+            reads = f"read by {', '.join(readers[:_FEW])}{more}"
+            message = f"asks for no {name}: add a query for it ({reads})"
+            problems.add(file, f"{service.id}.prefetch", message)
 
 
 def _types_read(rule: Rule) -> set[str]:
@@ -147,7 +146,11 @@ def _types_read(rule: Rule) -> set[str]:
     return types - _ONLY_DSTU2
 
 
-def _runs_in(rule: Rule, service: Service) -> bool:
+def _results_read(rule: Rule) -> set[str]:
+    return {each for call in rule.calls() for each in call.criterion.observations}
+
+
+def runs_in(rule: Rule, service: Service) -> bool:
     """Whether a call of the service can bring up a subject of the rule."""
     if service.hook == PATIENT_VIEW:
         return rule.in_patient_view

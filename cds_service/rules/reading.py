@@ -166,7 +166,8 @@ class Fields:
         try:
             return date.fromisoformat(text).isoformat()
         except ValueError:
-            self.complain(name, "must be a date, such as 2026-11-24")
+            if text:
+                self.complain(name, "must be a date, such as 2026-11-24")
             return text
 
     def mapping(self, name: str, *, required: bool = False) -> Fields:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cds_service.chart.vocabulary import Vocabulary
 from cds_service.errors import RulebookError
 from cds_service.fhir.terminology import Terminology
 from cds_service.rules import criteria
+from cds_service.rules.arguments import is_reference
 from cds_service.rules.codes import read_codes
 from cds_service.rules.content import (
     NEEDED_VALUE_SETS,
@@ -78,7 +79,7 @@ def load_rulebook(
     _check_swallowing(ordered, directory, problems)
     check_requests(ordered.values(), services.values(), files["services"], terminology, problems)
     ages = _data_ages(around.parameters.get(MISSING_DATA, {}), site, directory, problems)
-    _check_parameters(around, tops, problems)
+    _check_references(tops, around.parameters)
     if problems.found or ages is None:
         raise RulebookError(problems.found)
     return Rulebook(
@@ -130,13 +131,29 @@ def _parameters(
     return {name: read_parameters(top, site.get(name, {}), problems) for name, top in tops.items()}
 
 
-def _check_parameters(around: Surroundings, tops: Mapping[str, Fields], problems: Problems) -> None:
+def _check_references(
+    tops: Mapping[str, Fields], parameters: Mapping[str, Mapping[str, Parameter]]
+) -> None:
     """A parameter that nothing refers to could be set without any effect."""
-    read_elsewhere = {(MISSING_DATA, name) for name in DataAges.__dataclass_fields__}
-    for rule_id, parameters in around.parameters.items():
-        for name in parameters:
-            if (rule_id, name) not in around.used | read_elsewhere:
+    used = {(MISSING_DATA, name) for name in DataAges.__dataclass_fields__}
+    for rule_id, top in tops.items():
+        for reference in _references(top.content):
+            owner, _, name = reference[1:].rpartition(".")
+            used.add((owner or rule_id, name))
+    for rule_id, own in parameters.items():
+        for name in own:
+            if (rule_id, name) not in used:
                 tops[rule_id].complain(f"parameters.{name}", f"nothing refers to it as ${name}")
+
+
+def _references(content: object) -> Iterator[str]:
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        for each in content:
+            yield from _references(each)
+    elif isinstance(content, str) and is_reference(content):
+        yield content
 
 
 def _catalogue(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from cds_service.cds import Indicator
@@ -59,8 +59,6 @@ class Surroundings:
     routes: frozenset[str]
     parameters: Mapping[str, Mapping[str, Parameter]]
     """Rule id -> its parameters, for arguments written ``$name`` or ``$rule-id.name``."""
-    used: set[tuple[str, str]] = field(default_factory=set)
-    """Rule id and name of every parameter that a rule file read so far refers to."""
 
 
 def read_rule(top: Fields, around: Surroundings) -> Rule:
@@ -77,9 +75,7 @@ class _RuleReader:
     def __init__(self, top: Fields, around: Surroundings) -> None:
         self.top = top
         self.around = around
-        self.arguments = Arguments(
-            top.file.stem, around.terminology, around.parameters, around.used
-        )
+        self.arguments = Arguments(top.file.stem, around.terminology, around.parameters)
         self.subject = read_subject(
             top.mapping("about", required=True),
             around.terminology,
