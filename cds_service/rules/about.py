@@ -47,25 +47,30 @@ def read_subject(
     about = cast(About, item.choice("kind", get_args(About)))
     item.only({"kind", *_TAKEN[about]})
     for group in _NEEDED[about]:
-        if not any(name in item.content for name in group):
+        if all(item.content.get(name) is None for name in group):
             item.complain(group[0], f"a rule about: {about} needs {' or '.join(group)}")
     for name, other in _GOES_WITH.items():
-        if name in item.content and other not in item.content:
+        if item.content.get(name) is not None and item.content.get(other) is None:
             item.complain(name, f"is without effect where {other} is not given")
-    for name in ("drug", "partner"):
-        value_set = item.text(name, required=False)
-        if value_set and value_set not in terminology.value_sets:
-            item.complain(name, f"{value_set} is no value set")
+    partner = _value_set(item, "partner", terminology)
     return Subject(
         about=about,
-        drug=item.text("drug", required=False) or None,
+        drug=_value_set(item, "drug", terminology),
         routes=_known(item, "routes", routes | {NOT_STATED}, "is no route of routes.yaml"),
-        partner=item.text("partner", required=False) or None,
-        washout_days=_washout(item, terminology),
+        partner=partner,
+        washout_days=_washout(item, partner, terminology),
         services=_known(item, "services", kinds, "is no kind of service order"),
         partner_by_any_route=item.flag("partner_by_any_route"),
         washout_is_certain=item.flag("washout_is_certain"),
     )
+
+
+def _value_set(item: Fields, name: str, terminology: Terminology) -> str | None:
+    value_set = item.text(name, required=False)
+    if value_set and value_set not in terminology.value_sets:
+        item.complain(name, f"{value_set} is no value set")
+        return None
+    return value_set or None
 
 
 def _known(item: Fields, name: str, allowed: frozenset[str], message: str) -> frozenset[str]:
@@ -76,15 +81,14 @@ def _known(item: Fields, name: str, allowed: frozenset[str], message: str) -> fr
     return frozenset(given)
 
 
-def _washout(item: Fields, terminology: Terminology) -> Mapping[str, int]:
-    partner = item.text("partner", required=False)
+def _washout(item: Fields, partner: str | None, terminology: Terminology) -> Mapping[str, int]:
     known = {"default"}
-    if partner in terminology.value_sets:
+    if partner is not None:
         known |= {partner_name(row.ingredients) for row in terminology.members(partner)}
     found: dict[str, int] = {}
     for name, days in item.mapping("washout_days").content.items():
         where = f"washout_days.{name}"
-        if name not in known:
+        if partner is not None and name not in known:
             item.complain(where, f"is neither default nor an ingredient of the set {partner}")
         if isinstance(days, bool) or not isinstance(days, int) or days < 0:
             item.complain(where, "must be a whole number of days, 0 or more")

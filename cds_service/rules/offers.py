@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from cds_service.rules.arguments import Amount, Count
+from cds_service.rules.schema import About
 
 _REQUEST: Mapping[str, Any] = {
     "text": str, "system": str, "code": str, "display": str, "note": str,
@@ -39,6 +40,17 @@ OFFER_KINDS: Mapping[str, Mapping[str, Any]] = {
     "note": {"text": str},
 }
 """Kind -> argument -> its type."""
+
+_OF_AN_ORDER: frozenset[About] = frozenset({"order", "pair", "service", "datum"})
+
+OFFER_SUBJECTS: Mapping[str, frozenset[About]] = {
+    "dose": _OF_AN_ORDER,
+    "label-start": _OF_AN_ORDER,
+    "previous-dose": _OF_AN_ORDER,
+    "reenter": _OF_AN_ORDER,
+    "taper": frozenset({"change"}),
+}
+"""Kind -> the only subjects of a rule for which it can be built; any other kind: all."""
 
 OFFER_VALUES: Mapping[str, Mapping[str, int]] = {
     "dose": {"dose": 40},

@@ -13,7 +13,13 @@ from cds_service.fhir.terminology import Terminology
 from cds_service.rules.about import read_subject
 from cds_service.rules.arguments import Arguments, is_reference
 from cds_service.rules.conditions import ConditionReader
-from cds_service.rules.offers import CODING, OFFER_KINDS, OFFER_VALUES, OPTIONAL_ARGUMENTS
+from cds_service.rules.offers import (
+    CODING,
+    OFFER_KINDS,
+    OFFER_SUBJECTS,
+    OFFER_VALUES,
+    OPTIONAL_ARGUMENTS,
+)
 from cds_service.rules.reading import Fields, named
 from cds_service.rules.schema import (
     Aside,
@@ -206,6 +212,11 @@ class _RuleReader:
         for offer in item.items("offers"):
             kind = offer.choice("kind", OFFER_KINDS)
             arguments = OFFER_KINDS[kind]
+            subjects = OFFER_SUBJECTS.get(kind)
+            if subjects is not None and self.subject.about not in subjects:
+                offer.complain(
+                    "kind", f"{kind} is never made by a rule about: {self.subject.about}"
+                )
             offer.only({"kind", "label", "changes", "recommended", *arguments})
             given = {
                 name: self.arguments.value(offer, name, offer.content[name], type_)

@@ -17,7 +17,7 @@ from cds_service.cds import Service
 from cds_service.chart.record import DRUG_LISTS
 from cds_service.fhir.terminology import LOINC
 from cds_service.rules.criteria.registry import READS, all_criteria
-from cds_service.rules.offers import OFFER_KINDS, OFFER_VALUES
+from cds_service.rules.offers import OFFER_KINDS, OFFER_SUBJECTS, OFFER_VALUES
 from cds_service.rules.prefetch import runs_in
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.rules.schema import Rule
@@ -145,7 +145,7 @@ def test_a_rule_file_stands_in_a_folder_of_its_topic(name: str) -> None:
 
 def test_every_kind_of_suggestion_has_a_builder_and_the_reverse() -> None:
     assert set(OFFER_KINDS) == builder_names()
-    assert OFFER_VALUES.keys() <= OFFER_KINDS.keys()
+    assert OFFER_VALUES.keys() | OFFER_SUBJECTS.keys() <= OFFER_KINDS.keys()
 
 
 # --- criteria -------------------------------------------------------------------------------------

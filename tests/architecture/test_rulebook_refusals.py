@@ -565,6 +565,10 @@ CASES: dict[str, tuple[Edit, str]] = {
         change(MISSING, r"name: inr_days", "name: inr_age_days"),
         "rules: missing-data: needs the parameter inr_days",
     ),
+    "suggestion that its subject never has": (
+        change(WITHDRAWAL, r"kind: taper\n(.*\n)(?:        \w+_mg.*\n){2}.*\n.*\n", r"kind: previous-dose\n\1"),
+        f"{WITHDRAWAL}: grades[0].offers[0].kind: previous-dose is never made by a rule about: change",
+    ),
     "dose of nothing": (
         change(ABOVE_36, r"amount_mg: 2,", "amount_mg: 0,"),
         f"{ABOVE_36}: offers[0].amount_mg: 0 must be a number above 0",
