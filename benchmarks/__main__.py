@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -54,11 +55,9 @@ def main() -> None:
     for size in SIZES:
         body = sized_request(size)
         request = envelope.read(envelope.parse(body), service).request
-        floor = milliseconds(lambda body=body: orjson.loads(body))  # type: ignore[misc]
-        core = milliseconds(lambda request=request: consult(request, rulebook, now=NOW))  # type: ignore[misc]
-        whole = milliseconds(
-            lambda body=body: client.post(path, data=body, content_type="application/json")  # type: ignore[misc]
-        )
+        floor = milliseconds(partial(orjson.loads, body))
+        core = milliseconds(partial(consult, request, rulebook, now=NOW))
+        whole = milliseconds(partial(client.post, path, data=body, content_type="application/json"))
         out(
             f"| {size} | {len(body)} | {floor:.2f} ms | {core:.2f} ms | {core / floor:.1f} "
             f"| {whole:.2f} ms | {whole / floor:.1f} |\n"

@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+PATIENT_VIEW = "patient-view"
+MEDICATION_PRESCRIBE = "medication-prescribe"
+HOOKS = ("order-select", "order-sign", MEDICATION_PRESCRIBE, PATIENT_VIEW)
+"""The hooks that calls are read for."""
+
 SUMMARY_LIMIT = 140
 """A card summary must stay strictly below this many characters."""
 

@@ -185,7 +185,7 @@ def _described(rulebook: Rulebook) -> str:
     help=f"The folder of the cases (default: {_CASES} where it exists, else no cases are shown).",
 )
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; name stale pages.")
-def docs(out: Path, rules: Path | None, cases: Path | None, only_check: bool) -> None:  # noqa: FBT001
+def docs(out: Path, rules: Path | None, cases: Path | None, *, only_check: bool) -> None:
     """Write a page about every rule, with the numbers as shipped."""
     from cds_service.app import rulebook_directory
     from cds_service.documentation.material import read_material

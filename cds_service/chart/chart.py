@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -32,8 +32,12 @@ class Partner:
     @property
     def ingredient(self) -> str:
         """Its name: the ingredients that put it into the value set."""
-        names = [name.removesuffix(" (class)") for name in self.match.ingredients]
-        return " / ".join(sorted(names)) or self.use.name
+        return partner_name(self.match.ingredients) or self.use.name
+
+
+def partner_name(ingredients: Iterable[str]) -> str:
+    """How a drug is called that a code puts into a value set, as wash-out times name it."""
+    return " / ".join(sorted(name.removesuffix(" (class)") for name in ingredients))
 
 
 class Chart:

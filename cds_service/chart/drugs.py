@@ -21,7 +21,7 @@ from cds_service.fhir.units import Dimension
 CodedRow = tuple[CodeRow, str, str]
 """A row of the terminology with the normal system and code it was found by."""
 
-_STRENGTH = re.compile(r"^(?P<amount>[0-9.]+) mg(?P<per>/mL)?$")
+_STRENGTH = re.compile(r"^(?P<amount>[0-9]+([.][0-9]+)?) mg(?P<per>/mL)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +146,18 @@ def _product_strength(rows: Iterable[CodedRow]) -> Strength | None:
     """The strength of the verified product table; none where its codes disagree."""
     found = set()
     for row, _, _ in rows:
-        stated = _STRENGTH.match(row.strength or "")
-        if stated is not None:
-            found.add(Strength(Decimal(stated["amount"]), stated["per"] is not None))
+        strength = read_strength(row.strength or "")
+        if strength is not None:
+            found.add(strength)
     return found.pop() if len(found) == 1 else None
+
+
+def read_strength(text: str) -> Strength | None:
+    """A strength as the code lists write it, such as ``10 mg`` or ``2 mg/mL``."""
+    stated = _STRENGTH.match(text)
+    if stated is None:
+        return None
+    return Strength(Decimal(stated["amount"]), stated["per"] is not None)
 
 
 def read_route(

@@ -44,11 +44,8 @@ class Vocabulary:
 
 @lru_cache(maxsize=64)
 def _single_ingredients(terminology: Terminology, value_set: str) -> frozenset[str]:
-    wanted = terminology.value_sets[value_set]
     return frozenset(
         row.ingredients[0]
-        for row in terminology.rows
-        if len(row.ingredients) == 1
-        and not row.ingredients[0].endswith("(class)")
-        and wanted.takes(row, row.system, row.code)
+        for row in terminology.members(value_set)
+        if len(row.ingredients) == 1 and not row.ingredients[0].endswith("(class)")
     )

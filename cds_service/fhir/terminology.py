@@ -8,7 +8,7 @@ hyphens, everything else to the letter. A code that is in no table is *unknown*:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -23,6 +23,8 @@ ICD10_PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
 NDC = "http://hl7.org/fhir/sid/ndc"
 ATC = "http://www.whocc.no/atc"
 
+SYSTEMS = frozenset({RXNORM, SNOMED_CT, LOINC, ICD10_CM, ICD10, ICD10_PCS, NDC, ATC})
+
 _OTHER_NAMES = {
     "urn:oid:2.16.840.1.113883.6.88": RXNORM,
     "urn:oid:2.16.840.1.113883.6.96": SNOMED_CT,
@@ -34,7 +36,8 @@ _OTHER_NAMES = {
 }
 _DOTTED = frozenset({ICD10_CM, ICD10})
 _SPELLED_OUT = frozenset({ICD10_CM, ICD10, ICD10_PCS, ATC})
-_SHORTEST_PREFIX = 3
+SHORTEST_PREFIX = 3
+"""A shorter prefix is never looked for."""
 
 
 @lru_cache(maxsize=512)
@@ -164,12 +167,14 @@ class Terminology:
     _exact: dict[tuple[str, str], list[CodeRow]] = field(default_factory=dict, repr=False)
     _prefix: dict[tuple[str, str], list[CodeRow]] = field(default_factory=dict, repr=False)
     _prefixed_systems: set[str] = field(default_factory=set, repr=False)
+    _concepts: dict[str, list[CodeRow]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Index the rows."""
         for row in self.rows:
             index = self._prefix if row.is_prefix else self._exact
             index.setdefault((row.system, row.code), []).append(row)
+            self._concepts.setdefault(row.concept, []).append(row)
             if row.is_prefix:
                 self._prefixed_systems.add(row.system)
 
@@ -182,7 +187,7 @@ class Terminology:
         key = (system, code)
         found = list(self._exact.get(key, ()))
         if system in self._prefixed_systems:
-            for length in range(min(_SHORTEST_PREFIX, len(code)), len(code) + 1):
+            for length in range(min(SHORTEST_PREFIX, len(code)), len(code) + 1):
                 found += self._prefix.get((system, code[:length]), ())
         return tuple(found)
 
@@ -208,11 +213,21 @@ class Terminology:
                 return Match(value_set, system, code, row.display, row.ingredients)
         return None
 
+    def rows_for(self, concept: str) -> Sequence[CodeRow]:
+        """The rows of a concept; none for one that is not held."""
+        return self._concepts.get(concept, ())
+
+    def members(self, value_set: str) -> list[CodeRow]:
+        """The rows of a value set, concept by concept."""
+        wanted = self.value_sets[value_set]
+        concepts = {concept for part in wanted.parts for concept in part.concepts}
+        return [
+            row
+            for concept in sorted(concepts)
+            for row in self.rows_for(concept)
+            if wanted.takes(row, row.system, row.code)
+        ]
+
     def codes_of(self, value_set: str, system: str) -> list[str]:
         """The codes of a value set in one system, in order; for prefetch and documentation."""
-        wanted = self.value_sets[value_set]
-        return sorted(
-            row.code
-            for row in self.rows
-            if row.system == system and wanted.takes(row, row.system, row.code)
-        )
+        return sorted(row.code for row in self.members(value_set) if row.system == system)

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-from cds_service.fhir.terminology import Terminology
-from cds_service.rules.criteria.registry import Criterion, ValueSetName, all_criteria
-from cds_service.rules.reading import Fields, as_decimal
-from cds_service.rules.schema import Call, Group, Parameter, When
+from cds_service.rules.arguments import Arguments
+from cds_service.rules.criteria.registry import Criterion, all_criteria
+from cds_service.rules.reading import Fields
+from cds_service.rules.schema import Call, Group, When
 
 
 class ConditionReader:
     """Reads the conditions of one rule; what is wrong is noted with the file's problems."""
 
-    def __init__(
-        self,
-        rule_id: str,
-        terminology: Terminology,
-        parameters: Mapping[str, Mapping[str, Parameter]],
-    ) -> None:
-        self.rule_id = rule_id
-        self.about: str | None = None
-        self.terminology = terminology
-        self.parameters = parameters
+    def __init__(self, about: str, arguments: Arguments) -> None:
+        self.about = about
+        self.arguments = arguments
         self.criteria = all_criteria()
 
     def when(self, item: Fields) -> When:
@@ -86,40 +78,7 @@ class ConditionReader:
         for name in criterion.required - set(given):
             item.complain(where, f"needs the argument {name}")
         return {
-            name: self._argument(item, f"{where}.{name}", value, criterion.parameters[name])
+            name: self.arguments.value(item, f"{where}.{name}", value, criterion.parameters[name])
             for name, value in given.items()
             if name in criterion.parameters
         }
-
-    def _argument(self, item: Fields, where: str, value: object, kind: object) -> object:
-        if kind == tuple[Decimal, ...] and isinstance(value, list):
-            return tuple(self._argument(item, where, each, Decimal) for each in value)
-        if kind is bool and isinstance(value, bool):
-            return value
-        value = self.resolve(item, where, value)
-        number = as_decimal(value)
-        if kind is Decimal and number is not None:
-            return number
-        if kind is int and number is not None and number == int(number):
-            return int(number)
-        if kind is ValueSetName and isinstance(value, str):
-            if value not in self.terminology.value_sets:
-                item.complain(where, f"{value} is no value set")
-            return value
-        if kind is str and isinstance(value, str):
-            return value
-        if kind == tuple[str, ...] and isinstance(value, list):
-            return tuple(str(each) for each in value)
-        item.complain(where, f"{value!r} has the wrong type")
-        return Decimal(0) if kind is Decimal else 0 if kind is int else ""
-
-    def resolve(self, item: Fields, where: str, value: object) -> object:
-        """``$name`` is a parameter of this rule, ``$rule-id.name`` one of another."""
-        if not isinstance(value, str) or not value.startswith("$"):
-            return value
-        rule_id, _, name = value[1:].rpartition(".")
-        parameter = self.parameters.get(rule_id or self.rule_id, {}).get(name)
-        if parameter is None:
-            item.complain(where, f"{value} is no parameter")
-            return Decimal(0)
-        return parameter.value

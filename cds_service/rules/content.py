@@ -1,18 +1,14 @@
-"""The content beside the rules: codes, value sets, routes, services, sources, reasons."""
+"""The content beside the rules: value sets, routes, kinds of orders, sources, reasons."""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from cds_service.cds import Service
 from cds_service.chart.drugs import RouteWords
 from cds_service.chart.services import ServiceKind
 from cds_service.fhir.terminology import (
-    LOINC,
-    CodeRow,
+    SYSTEMS,
     CodeRule,
     Part,
     Terminology,
@@ -23,64 +19,19 @@ from cds_service.fhir.terminology import (
 from cds_service.rules.reading import Fields, Problems, named
 from cds_service.rules.schema import OverrideReason, Source
 
-_COLUMNS = ["system", "code", "match", "display", "ingredient", "strength", "form", "evidence"]
-_TOKEN = re.compile(r"\{\{(.*?)\}\}")
-_LEGAL_TOKENS = frozenset(
-    {
-        "context.userId",
-        "context.patientId",
-        "context.encounterId",
-        "userPractitionerId",
-        "userPractitionerRoleId",
-        "userPatientId",
-        "userRelatedPersonId",
-    }
-)
-_LEAST_COUNT = 50
-
-
-def read_codes(folder: Path, problems: Problems) -> tuple[CodeRow, ...]:
-    """Every code of every concept; a file's name is its concept."""
-    rows: list[CodeRow] = []
-    for file in sorted(folder.rglob("*.csv")):
-        with file.open(encoding="utf-8", newline="") as stream:
-            header = stream.readline().strip()
-            if header != ",".join(f'"{name}"' for name in _COLUMNS):
-                problems.add(file, "line 1", f"the columns must be {', '.join(_COLUMNS)}, quoted")
-                continue
-            lines = stream.read().splitlines()
-        for number, line in enumerate(lines, start=2):
-            if not line.startswith('"'):
-                problems.add(file, f"line {number}", "every field must be quoted, codes above all")
-        before = len(rows)
-        for number, values in enumerate(csv.reader(lines), start=2):
-            row = _code_row(file, number, values, problems)
-            if row is not None:
-                rows.append(row)
-        if len(rows) == before:
-            problems.add(file, "", "holds no codes")
-    return tuple(rows)
-
-
-def _code_row(file: Path, number: int, values: list[str], problems: Problems) -> CodeRow | None:
-    if len(values) != len(_COLUMNS):
-        problems.add(file, f"line {number}", f"must have {len(_COLUMNS)} fields")
-        return None
-    system, code, match, display, ingredient, strength, form, evidence = values
-    if not (system and code and display and evidence) or match not in ("exact", "prefix"):
-        problems.add(file, f"line {number}", "needs system, code, display, evidence and match")
-        return None
-    name = normal_system(system)
-    return CodeRow(
-        concept=file.stem,
-        system=name,
-        code=normal_code(name, code),
-        is_prefix=match == "prefix",
-        display=display,
-        ingredients=tuple(part.strip() for part in ingredient.split("+") if part.strip()),
-        strength=strength or None,
-        form=form or None,
-    )
+# What reading a chart names itself.
+NEEDED_VALUE_SETS = frozenset({
+    "baclofen", "tizanidine", "creatinine", "reported-egfr", "body-weight", "body-height", "inr",
+    "platelets", "dialysis", "kidney-disease-coded", "pregnancy", "pump-implant", "pump-explant",
+    "pump-complication", "pump-failure", "successful-outcome", "vitamin-k-antagonist",
+})  # fmt: skip
+NEEDED_ROUTES = ("oral", "intrathecal")
+NEEDED_KINDS = ("pump-implant", "pump-explant", "pump-refill", "screening-trial")
+_SOURCE_FIELDS = {
+    "label", "title", "publisher", "authors", "edition", "date", "url", "other_urls", "terms",
+    "kind", "last_reviewed", "note",
+}  # fmt: skip
+_SOURCE_KINDS = ("label", "literature", "consensus", "guideline", "opinion")
 
 
 def read_value_sets(
@@ -126,36 +77,54 @@ def _code_rules(item: Fields, name: str) -> tuple[CodeRule, ...]:
     return tuple(rules)
 
 
-def check_value_sets(terminology: Terminology, file: Path, problems: Problems) -> None:
-    """A value set without codes would silently never match."""
-    filled = {
-        name
-        for name, value_set in terminology.value_sets.items()
-        if any(value_set.takes(row, row.system, row.code) for row in terminology.rows)
-    }
-    for name in terminology.value_sets:
-        if name not in filled:
+def check_value_sets(
+    terminology: Terminology, needed: Iterable[str], file: Path, problems: Problems
+) -> None:
+    """A set, or a part of one, that holds no code would silently never match."""
+    systems = SYSTEMS | {row.system for row in terminology.rows}
+    for name, value_set in terminology.value_sets.items():
+        if not terminology.members(name):
             problems.add(file, name, "holds no codes")
+        for position, part in enumerate(value_set.parts):
+            where = f"{name}.parts[{position}]"
+            rows = [row for concept in part.concepts for row in terminology.rows_for(concept)]
+            known = {ingredient for row in rows for ingredient in row.ingredients}
+            # A system may be left out of the code lists for its licence; classes stand in ATC only.
+            for each in sorted(part.ingredients - known):
+                if not each.endswith("(class)"):
+                    problems.add(file, f"{where}.ingredients", f"{each} is none of its concepts")
+            for rule in (*part.only_codes, *part.without_codes):
+                if rule.system not in systems:
+                    problems.add(file, where, f"{rule.system} is no system of the code lists")
+    for name in sorted(set(needed) - terminology.value_sets.keys()):
+        problems.add(file, name, "is missing: reading a chart needs it")
 
 
-def read_routes(file: Path, problems: Problems) -> Mapping[str, RouteWords]:
+def read_routes(
+    file: Path, concepts: frozenset[str], problems: Problems
+) -> Mapping[str, RouteWords]:
     """Routes in the order they are tried."""
     top = Fields({"routes": problems.load(file)}, file, "", problems)
     found = {}
     for name, item in named(top.items("routes", required=True), "name").items():
         item.only({"name", "codes", "words", "forms", "systemic"})
+        code_set = item.text("codes", required=False)
+        if code_set and code_set not in concepts:
+            item.complain("codes", f"{code_set} is no concept: there is no such file of codes")
         found[name] = RouteWords(
             name=name,
-            code_set=item.text("codes", required=False) or None,
+            code_set=code_set or None,
             words=item.texts("words"),
             forms=item.texts("forms"),
             is_systemic=item.flag("systemic"),
         )
+        _recognisable(item, "codes", "words", "forms")
+    _all_there(top, "routes", NEEDED_ROUTES, found)
     return found
 
 
 def read_service_kinds(
-    file: Path, problems: Problems
+    file: Path, value_sets: Container[str], problems: Problems
 ) -> tuple[Mapping[str, ServiceKind], tuple[str, ...]]:
     """Kinds of service orders, and the words that name a pump device."""
     top = Fields(problems.load(file), file, "", problems)
@@ -171,7 +140,23 @@ def read_service_kinds(
             and_words=item.texts("and_words"),
             unless_words=item.texts("unless_words"),
         )
+        for value_set in kinds[name].value_sets:
+            if value_set not in value_sets:
+                item.complain("value_sets", f"{value_set} is no value set")
+        _recognisable(item, "value_sets", "words")
+    _all_there(top, "service_kinds", NEEDED_KINDS, kinds)
     return kinds, top.texts("pump_device_words", required=True)
+
+
+def _recognisable(item: Fields, *names: str) -> None:
+    if item.content.keys().isdisjoint(names):
+        item.complain("", f"would never be recognised: give it {' or '.join(names)}")
+
+
+def _all_there(top: Fields, name: str, needed: Iterable[str], found: Container[str]) -> None:
+    for each in needed:
+        if each not in found:
+            top.complain(name, f"{each} is missing: reading a chart needs it")
 
 
 def read_sources(file: Path, problems: Problems) -> Mapping[str, Source]:
@@ -181,6 +166,7 @@ def read_sources(file: Path, problems: Problems) -> Mapping[str, Source]:
     found = {}
     for name in top.content:
         item = top.mapping(name)
+        item.only(_SOURCE_FIELDS)
         url = item.text("url", required=False)
         if url and not url.startswith("https://"):
             item.complain("url", "must be an https address")
@@ -188,9 +174,9 @@ def read_sources(file: Path, problems: Problems) -> Mapping[str, Source]:
             id=name,
             label=item.text("label"),
             title=item.text("title"),
-            kind=item.text("kind"),
+            kind=item.choice("kind", _SOURCE_KINDS),
             url=url or None,
-            last_reviewed=item.text("last_reviewed"),
+            last_reviewed=item.day("last_reviewed"),
         )
     return found
 
@@ -198,73 +184,9 @@ def read_sources(file: Path, problems: Problems) -> Mapping[str, Source]:
 def read_override_reasons(file: Path, problems: Problems) -> Mapping[str, OverrideReason]:
     """The coded reasons for not following a card."""
     top = Fields(problems.load(file), file, "", problems)
-    return {
-        code: OverrideReason(code, item.text("display"))
-        for code, item in named(top.items("reasons", required=True), "code").items()
-    }
-
-
-def read_services(
-    file: Path, terminology: Terminology, problems: Problems
-) -> tuple[str, Mapping[str, Service]]:
-    """The version of the rulebook and its services, with their prefetch templates."""
-    top = Fields(problems.load(file), file, "", problems)
-    top.only({"version", "queries", "services"})
-    queries = {}
-    for name, item in named(top.items("queries", required=True), "key").items():
-        item.only({"key", "query", "observations"})
-        codes = [
-            f"{LOINC}|{code}"
-            for value_set in item.texts("observations")
-            if _is_known(item, value_set, terminology)
-            for code in terminology.codes_of(value_set, LOINC)
-        ]
-        template = item.text("query")
-        if codes:
-            template += "&code=" + ",".join(dict.fromkeys(codes))
-        _check_template(item, template)
-        queries[name] = template
-    services = {}
-    for name, item in named(top.items("services", required=True), "id").items():
-        item.only({"id", "hook", "title", "description", "usage_requirements", "prefetch"})
-        keys = item.texts("prefetch", required=True)
-        for key in keys:
-            if key not in queries:
-                item.complain("prefetch", f"{key} is no query of this file")
-        services[name] = Service(
-            id=name,
-            hook=item.text("hook"),
-            title=item.text("title"),
-            description=item.text("description"),
-            prefetch={key: queries[key] for key in keys if key in queries},
-            usage_requirements=item.text("usage_requirements", required=False) or None,
-        )
-    return top.text("version"), services
-
-
-def _is_known(item: Fields, value_set: str, terminology: Terminology) -> bool:
-    if value_set in terminology.value_sets:
-        return True
-    item.complain("observations", f"{value_set} is no value set")
-    return False
-
-
-def _check_template(item: Fields, template: str) -> None:
-    """Legal under CDS Hooks 2.0.1 and safe with the public sandbox."""
-    for token in _TOKEN.findall(template):
-        if token not in _LEGAL_TOKENS:
-            item.complain("query", f"the token {token} is not legal under CDS Hooks 2.0.1")
-    _, _, search = template.partition("?")
-    names = [part.partition("=")[0] for part in search.split("&") if part]
-    for name in sorted({each for each in names if names.count(each) > 1}):
-        item.complain("query", f"the parameter {name} stands twice: clients join repeated ones")
-    if any(
-        name.startswith(("_include", "_revinclude", "_has")) or ":not" in name for name in names
-    ):
-        item.complain("query", "uses a search feature outside the permitted subset")
-    if any(name in ("status", "clinical-status") for name in names):
-        item.complain("query", "must not filter by status: stopped and resolved records count too")
-    for part in search.split("&"):
-        name, _, value = part.partition("=")
-        if name == "_count" and (not value.isdigit() or int(value) < _LEAST_COUNT):
-            item.complain("query", f"_count must be at least {_LEAST_COUNT}")
+    top.only({"system", "reasons"})
+    found = {}
+    for code, item in named(top.items("reasons", required=True), "code").items():
+        item.only({"code", "display", "meaning"})
+        found[code] = OverrideReason(code, item.text("display"))
+    return found

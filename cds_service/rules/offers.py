@@ -6,37 +6,51 @@ The kinds are data here and builders in ``cards``; a test holds the two together
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 
-OFFER_KINDS: Mapping[str, Mapping[str, type]] = {
-    "dose": {"amount_mg": object, "times_a_day": int},
+from cds_service.rules.arguments import Amount, Count
+from cds_service.rules.schema import About
+
+_REQUEST: Mapping[str, Any] = {
+    "text": str, "system": str, "code": str, "display": str, "note": str,
+}  # fmt: skip
+
+OFFER_KINDS: Mapping[str, Mapping[str, Any]] = {
+    "dose": {"amount_mg": Amount, "times_a_day": Count},
     "label-start": {
-        "amount_mg": object,
-        "times_a_day": int,
+        "amount_mg": Amount,
+        "times_a_day": Count,
         "older_from_years": int,
-        "older_times_a_day": int,
-        "reduced_egfr_below": object,
-        "reduced_egfr_times_a_day": int,
+        "older_times_a_day": Count,
+        "reduced_egfr_below": Decimal,
+        "reduced_egfr_times_a_day": Count,
     },
     "previous-dose": {},
     "remove": {},
     "reenter": {},
-    "order": {"text": str, "system": str, "code": str, "display": str, "note": str},
-    "remove-and-order": {
-        "text": str,
-        "system": str,
-        "code": str,
-        "display": str,
-        "note": str,
-    },
+    "order": _REQUEST,
+    "remove-and-order": _REQUEST,
     "taper": {
-        "step_mg": object,
-        "step_below_20_mg": object,
-        "interval_days": object,
-        "lowest_mg": object,
+        "step_mg": Amount,
+        "step_below_20_mg": Amount,
+        "interval_days": Count,
+        "lowest_mg": Amount,
     },
     "note": {"text": str},
 }
-"""Kind -> argument -> its type; ``object`` is a number or a named parameter."""
+"""Kind -> argument -> its type."""
+
+_OF_AN_ORDER: frozenset[About] = frozenset({"order", "pair", "service", "datum"})
+
+OFFER_SUBJECTS: Mapping[str, frozenset[About]] = {
+    "dose": _OF_AN_ORDER,
+    "label-start": _OF_AN_ORDER,
+    "previous-dose": _OF_AN_ORDER,
+    "reenter": _OF_AN_ORDER,
+    "taper": frozenset({"change"}),
+}
+"""Kind -> the only subjects of a rule for which it can be built; any other kind: all."""
 
 OFFER_VALUES: Mapping[str, Mapping[str, int]] = {
     "dose": {"dose": 40},
@@ -46,4 +60,7 @@ OFFER_VALUES: Mapping[str, Mapping[str, int]] = {
 }
 """Kind -> the values its builder can put into its label, with the longest text of each."""
 
-OPTIONAL_ARGUMENTS = frozenset({"system", "code", "display", "note"})
+CODING = ("system", "code", "display")
+"""Optional arguments that are given together or not at all."""
+
+OPTIONAL_ARGUMENTS = frozenset({*CODING, "note"})

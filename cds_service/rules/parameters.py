@@ -17,33 +17,46 @@ def read_parameters(
     found: dict[str, Parameter] = {}
     for name, item in named(top.items("parameters"), "name").items():
         item.only({"name", "value", "unit", "origin", "meaning", "choices"})
-        value: object = item.content.get("value")
-        if name in site:
-            chosen = site[name]
-            # The settings file has binary floats and booleans of its own.
-            value = Decimal(str(chosen)) if isinstance(chosen, float) else chosen
-        number = as_decimal(value)
         choices = item.texts("choices")
-        if number is None and not (isinstance(value, str) and value in choices):
-            allowed = f"one of {', '.join(choices)}" if choices else "a number"
-            item.complain("value", f"must be {allowed}")
-            number = Decimal(0)
-        elif number is not None and choices:
-            item.complain("value", f"must be one of {', '.join(choices)}")
-        elif number is not None and number < 0:
-            item.complain("value", "must not be negative")
+        value = item.content.get("value")
+        fault = _fault(value, choices)
+        if fault is not None:
+            item.complain("value", fault)
+        if name in site:
+            value = site[name]
+            if isinstance(value, float):
+                # The settings file has binary floats.
+                value = Decimal(str(value))
+            fault = _fault(value, choices)
+            if fault is not None:
+                problems.add(*setting(top.file.stem, name), fault)
+        number = as_decimal(value)
+        unit = item.content.get("unit", "")
+        if not isinstance(unit, str):
+            item.complain("unit", "must be a text, which may be empty")
         found[name] = Parameter(
             name=name,
             value=number if number is not None else str(value),
-            unit=str(item.content.get("unit") or ""),
+            unit=str(unit),
             origin=cast(Origin, item.choice("origin", get_args(Origin))),
             meaning=item.text("meaning"),
         )
     for name in site:
         if name not in found:
-            problems.add(
-                "settings",
-                f"rules.parameters.{top.file.stem}.{name}",
-                "is no parameter of the rule",
-            )
+            problems.add(*setting(top.file.stem, name), "is no parameter of the rule")
     return found
+
+
+def setting(rule_id: str, name: str) -> tuple[str, str]:
+    """File and field of a number that the site has set."""
+    return "settings", f"rules.parameters.{rule_id}.{name}"
+
+
+def _fault(value: object, choices: tuple[str, ...]) -> str | None:
+    """What is wrong with the value of a parameter, and what it must be."""
+    if choices:
+        return None if value in choices else f"must be one of {', '.join(choices)}"
+    number = as_decimal(value)
+    if number is None:
+        return "must be a number"
+    return "must not be negative" if number < 0 else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -68,14 +69,28 @@ class Problems:
 
     def load(self, file: Path) -> Any:
         """The content of a YAML file; ``None`` (and a problem) where it cannot be read."""
+        text = self.text(file)
+        if text is None:
+            return None
         try:
-            return yaml.load(file.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-        except (OSError, UnicodeDecodeError) as error:
-            self.add(file, "", f"cannot be read: {type(error).__name__}")
+            content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
         except yaml.YAMLError as error:
             problem = getattr(error, "problem", None) or str(error)
             mark = getattr(error, "problem_mark", None)
             self.add(file, f"line {mark.line + 1}" if mark else "", str(problem))
+            return None
+        if content is None:
+            self.add(file, "", "is empty")
+        return content
+
+    def text(self, file: Path) -> str | None:
+        """The text of a file; ``None`` (and a problem) where it cannot be read."""
+        try:
+            return file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            self.add(file, "", "cannot be read as UTF-8: save it in that encoding")
+        except OSError as error:
+            self.add(file, "", f"cannot be read: {error.strerror}")
         return None
 
 
@@ -112,17 +127,17 @@ class Fields:
             return ""
         return value.strip()
 
-    def choice(self, name: str, allowed: Iterable[object], default: object = None) -> str:
+    def choice(self, name: str, allowed: Iterable[str]) -> str:
         """One of some words."""
-        value = self.content.get(name, default)
-        known = [str(each) for each in allowed]
-        if str(value) not in known:
+        value = self.content.get(name)
+        known = list(allowed)
+        if value not in known:
             self.complain(name, f"must be one of {', '.join(known)}")
             return known[0]
         return str(value)
 
     def texts(self, name: str, *, required: bool = False) -> tuple[str, ...]:
-        """A list of texts."""
+        """A list of texts, each once."""
         value = self.content.get(name)
         if value is None and not required:
             return ()
@@ -132,7 +147,10 @@ class Fields:
         bad = [item for item in value if not isinstance(item, str)]
         if bad:
             self.complain(name, f"{bad[0]!r} must be a quoted text")
-        return tuple(str(item) for item in value)
+        found = tuple(str(item) for item in value)
+        for each in dict.fromkeys(each for each in found if found.count(each) > 1):
+            self.complain(name, f"{each} stands twice: take one away")
+        return found
 
     def flag(self, name: str) -> bool:
         """True or false; absent is false."""
@@ -141,6 +159,16 @@ class Fields:
             self.complain(name, "must be true or false")
             return False
         return value
+
+    def day(self, name: str) -> str:
+        """A date, as text."""
+        text = self.text(name)
+        try:
+            return date.fromisoformat(text).isoformat()
+        except ValueError:
+            if text:
+                self.complain(name, "must be a date, such as 2026-11-24")
+            return text
 
     def mapping(self, name: str, *, required: bool = False) -> Fields:
         """A nested mapping; absent is empty."""
@@ -167,10 +195,11 @@ class Fields:
 
 
 def as_decimal(value: object) -> Decimal | None:
-    """A number of a YAML file; ``None`` where it is none."""
+    """A number of a YAML file; ``None`` where it is none, or endless."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    return Decimal(value)
+    number = Decimal(value)
+    return number if number.is_finite() else None
 
 
 def named(items: Iterable[Fields], key: str) -> Mapping[str, Fields]:

@@ -4,43 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
-from cds_service.cds import Service
 from cds_service.chart.intrathecal import ORDER_KINDS
 from cds_service.chart.limits import DataAges
-from cds_service.chart.record import DRUG_LISTS
 from cds_service.chart.vocabulary import Vocabulary
 from cds_service.errors import RulebookError
 from cds_service.fhir.terminology import Terminology
 from cds_service.rules import criteria
+from cds_service.rules.arguments import is_reference
+from cds_service.rules.codes import read_codes
 from cds_service.rules.content import (
+    NEEDED_VALUE_SETS,
     check_value_sets,
-    read_codes,
     read_override_reasons,
     read_routes,
     read_service_kinds,
-    read_services,
     read_sources,
     read_value_sets,
 )
-from cds_service.rules.criteria.registry import READS, ValueSetName
-from cds_service.rules.parameters import read_parameters
+from cds_service.rules.criteria.registry import ValueSetName, all_criteria
+from cds_service.rules.parameters import read_parameters, setting
+from cds_service.rules.prefetch import check_requests, read_services
 from cds_service.rules.reading import Fields, Problems
 from cds_service.rules.rulefile import Surroundings, read_rule
 from cds_service.rules.schema import Merge, Parameter, Rule, Rulebook, SilenceLimits
 
 MISSING_DATA = "missing-data"
-_PATIENT_VIEW = "patient-view"
-_MEDICATION_PRESCRIBE = "medication-prescribe"
-# Value sets that reading a chart names itself.
-_NEEDED_VALUE_SETS = (
-    "baclofen", "tizanidine", "creatinine", "reported-egfr", "body-weight", "body-height", "inr",
-    "platelets", "dialysis", "kidney-disease-coded", "pregnancy", "pump-implant", "pump-explant",
-    "pump-complication", "pump-failure", "vitamin-k-antagonist",
-)  # fmt: skip
-
 __all__ = ["Rulebook", "load_rulebook"]
 
 
@@ -61,31 +53,33 @@ def load_rulebook(
                      "services", "cards")
     }  # fmt: skip
     rows = read_codes(directory / "codes", problems)
-    sets = read_value_sets(files["value_sets"], frozenset(row.concept for row in rows), problems)
+    concepts = frozenset(row.concept for row in rows)
+    sets = read_value_sets(files["value_sets"], concepts, problems)
     terminology = Terminology(rows, sets)
-    check_value_sets(terminology, files["value_sets"], problems)
-    for name in _NEEDED_VALUE_SETS:
-        if name not in sets:
-            problems.add(files["value_sets"], name, "is missing: reading a chart needs it")
-    routes = read_routes(files["routes"], problems)
-    kinds, device_words = read_service_kinds(files["service_kinds"], problems)
+    observed = {each for asked in all_criteria().values() for each in asked.observations}
+    check_value_sets(terminology, observed | NEEDED_VALUE_SETS, files["value_sets"], problems)
+    routes = read_routes(files["routes"], concepts, problems)
+    kinds, device_words = read_service_kinds(files["service_kinds"], sets, problems)
     sources = read_sources(files["sources"], problems)
     reasons = read_override_reasons(files["override_reasons"], problems)
     if problems.found:
         raise RulebookError(problems.found)
     version, services = read_services(files["services"], terminology, problems)
-    rules, all_parameters = _rules(directory, site, problems, lambda found: Surroundings(
+    tops = _rule_files(directory / "rules", problems)
+    around = Surroundings(
         terminology=terminology,
         sources=sources,
         override_reasons=reasons,
         service_kinds=frozenset(kinds) | ORDER_KINDS,
         routes=frozenset(routes),
-        parameters=found,
-    ))  # fmt: skip
+        parameters=_parameters(tops, site, problems),
+    )
+    rules = {name: read_rule(top, around) for name, top in tops.items()}
     ordered, merges, silence = _catalogue(files["cards"], rules, problems)
     _check_swallowing(ordered, directory, problems)
-    _check_data(ordered, services, files["services"], problems)
-    ages = _data_ages(all_parameters.get(MISSING_DATA, {}), directory, problems)
+    check_requests(ordered.values(), services.values(), files["services"], terminology, problems)
+    ages = _data_ages(around.parameters.get(MISSING_DATA, {}), site, directory, problems)
+    _check_references(tops, around.parameters)
     if problems.found or ages is None:
         raise RulebookError(problems.found)
     return Rulebook(
@@ -114,27 +108,53 @@ def load_rulebook(
     )
 
 
-def _rules(
-    directory: Path,
-    site: Mapping[str, Mapping[str, object]],
-    problems: Problems,
-    surroundings: object,
-) -> tuple[dict[str, Rule], Mapping[str, Mapping[str, Parameter]]]:
-    tops = {}
-    for file in sorted((directory / "rules").rglob("*.yaml")):
+def _rule_files(folder: Path, problems: Problems) -> Mapping[str, Fields]:
+    """The content of every rule file, by the file's name."""
+    for file in sorted(folder.rglob("*.yml")):
+        problems.add(file, "", "is not read: name it .yaml")
+    tops: dict[str, Fields] = {}
+    for file in sorted(folder.rglob("*.yaml")):
         if file.stem in tops:
             problems.add(file, "id", "another rule file has this name")
         content = problems.load(file)
         if content is not None:
             tops[file.stem] = Fields(content, file, "", problems)
+    return tops
+
+
+def _parameters(
+    tops: Mapping[str, Fields], site: Mapping[str, Mapping[str, object]], problems: Problems
+) -> Mapping[str, Mapping[str, Parameter]]:
+    """Rule id -> its parameters, as the site has set them."""
     for name in site:
         if name not in tops:
             problems.add("settings", f"rules.parameters.{name}", "is no rule")
-    parameters = {
-        name: read_parameters(top, site.get(name, {}), problems) for name, top in tops.items()
-    }
-    around = surroundings(parameters)  # type: ignore[operator]
-    return {name: read_rule(top, around) for name, top in tops.items()}, parameters
+    return {name: read_parameters(top, site.get(name, {}), problems) for name, top in tops.items()}
+
+
+def _check_references(
+    tops: Mapping[str, Fields], parameters: Mapping[str, Mapping[str, Parameter]]
+) -> None:
+    """A parameter that nothing refers to could be set without any effect."""
+    used = {(MISSING_DATA, name) for name in DataAges.__dataclass_fields__}
+    for rule_id, top in tops.items():
+        for reference in _references(top.content):
+            owner, _, name = reference[1:].rpartition(".")
+            used.add((owner or rule_id, name))
+    for rule_id, own in parameters.items():
+        for name in own:
+            if (rule_id, name) not in used:
+                tops[rule_id].complain(f"parameters.{name}", f"nothing refers to it as ${name}")
+
+
+def _references(content: object) -> Iterator[str]:
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        for each in content:
+            yield from _references(each)
+    elif isinstance(content, str) and is_reference(content):
+        yield content
 
 
 def _catalogue(
@@ -151,6 +171,8 @@ def _catalogue(
     for item in top.items("merges"):
         item.only({"rules", "same_partner"})
         names = item.texts("rules", required=True)
+        if len(names) == 1:
+            item.complain("rules", "needs two rules or more")
         for name in names:
             if name not in order:
                 item.complain("rules", f"{name} is no rule")
@@ -195,50 +217,23 @@ def _check_swallowing(rules: Mapping[str, Rule], directory: Path, problems: Prob
                 open_ends += rules[name].swallowed_by
 
 
-def _check_data(
-    rules: Mapping[str, Rule], services: Mapping[str, Service], file: Path, problems: Problems
-) -> None:
-    """Every criterion needs data that each service running its rule requests."""
-    for service in services.values():
-        types = {template.split("?")[0].split("/")[0] for template in service.prefetch.values()}
-        queries = " ".join(service.prefetch.values())
-        for rule in rules.values():
-            if not _runs_in(rule, service):
-                continue
-            for call in rule.calls():
-                for kind in call.criterion.reads:
-                    wanted = READS[kind]
-                    if kind == "medications":
-                        wanted = DRUG_LISTS[:1]
-                    for name in wanted:
-                        if name not in types:
-                            problems.add(
-                                Path(rule.file),
-                                call.criterion.name,
-                                f"needs {name}, which {service.id} does not request",
-                            )
-                if call.criterion.observations and "Observation?" not in queries:
-                    problems.add(file, service.id, f"{call.criterion.name} needs observations")
-
-
-def _runs_in(rule: Rule, service: Service) -> bool:
-    if service.hook == _PATIENT_VIEW:
-        return rule.in_patient_view
-    if service.hook == _MEDICATION_PRESCRIBE:
-        return rule.in_order_hooks and rule.subject.about != "service"
-    return rule.in_order_hooks
-
-
 def _data_ages(
-    parameters: Mapping[str, Parameter], directory: Path, problems: Problems
+    parameters: Mapping[str, Parameter],
+    site: Mapping[str, Mapping[str, object]],
+    directory: Path,
+    problems: Problems,
 ) -> DataAges | None:
     values = {}
     for name in DataAges.__dataclass_fields__:
         parameter = parameters.get(name)
-        if parameter is None or isinstance(parameter.value, str):
-            problems.add(directory / "rules", MISSING_DATA, f"needs the parameter {name} in days")
+        days = parameter.value if parameter is not None else None
+        if isinstance(days, Decimal) and days == int(days):
+            values[name] = int(days)
+        elif name in site.get(MISSING_DATA, {}):
+            problems.add(*setting(MISSING_DATA, name), "must be a whole number of days")
         else:
-            values[name] = int(parameter.value)
+            message = f"needs the parameter {name}, a whole number of days"
+            problems.add(directory / "rules", MISSING_DATA, message)
     return DataAges(**values) if len(values) == len(DataAges.__dataclass_fields__) else None
 
 
@@ -269,8 +264,7 @@ def _ingredients(value_set: str, terminology: Terminology) -> set[str]:
     Those that stand alone in it, or in more than half of its products; the other half of some
     combination product concerns no rule.
     """
-    wanted = terminology.value_sets[value_set]
-    rows = [row for row in terminology.rows if wanted.takes(row, row.system, row.code)]
+    rows = terminology.members(value_set)
     counted = Counter(name for row in rows for name in row.ingredients)
     alone = {row.ingredients[0] for row in rows if len(row.ingredients) == 1}
     usual = {name for name, count in counted.items() if count * 2 > len(rows)}

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from cds_service.cds import Indicator
 from cds_service.chart.orders import Change
 from cds_service.fhir.elements import Coding
 from cds_service.fhir.terminology import Terminology
+from cds_service.rules.about import read_subject
+from cds_service.rules.arguments import Arguments, is_reference
 from cds_service.rules.conditions import ConditionReader
-from cds_service.rules.offers import OFFER_KINDS, OFFER_VALUES, OPTIONAL_ARGUMENTS
-from cds_service.rules.reading import Fields
+from cds_service.rules.offers import (
+    CODING,
+    OFFER_KINDS,
+    OFFER_SUBJECTS,
+    OFFER_VALUES,
+    OPTIONAL_ARGUMENTS,
+)
+from cds_service.rules.reading import Fields, named
 from cds_service.rules.schema import (
-    About,
     Aside,
     Citation,
     Grade,
@@ -28,7 +34,6 @@ from cds_service.rules.schema import (
     When,
     Wording,
 )
-from cds_service.rules.subjects import NOT_STATED
 from cds_service.rules.wording import check_placeholders, check_wording, guaranteed
 
 TOPICS = (
@@ -76,34 +81,40 @@ class _RuleReader:
     def __init__(self, top: Fields, around: Surroundings) -> None:
         self.top = top
         self.around = around
-        self.conditions = ConditionReader(top.file.stem, around.terminology, around.parameters)
+        self.arguments = Arguments(top.file.stem, around.terminology, around.parameters)
+        self.subject = read_subject(
+            top.mapping("about", required=True),
+            around.terminology,
+            around.routes,
+            around.service_kinds,
+        )
+        self.conditions = ConditionReader(self.subject.about, self.arguments)
 
     def rule(self, identity: str) -> Rule:
         top = self.top
-        subject = self._subject(top.mapping("about", required=True))
-        self.conditions.about = subject.about
-        changes = self._rule_changes(subject)
+        changes = self._rule_changes(self.subject)
         when = self.conditions.when(top)
         offers = self._offers(top, frozenset(changes))
         grades = tuple(
             self._grade(item, frozenset(changes), when, offers)
             for item in top.items("grades", required=True)
         )
-        selection = top.text("selection", required=False) or None
-        if selection is not None and selection not in _SELECTIONS:
-            top.complain("selection", f"must be one of {', '.join(_SELECTIONS)}")
+        selection = top.choice("selection", _SELECTIONS) if "selection" in top.content else None
         if selection is None and any(grade.offers for grade in grades):
-            top.complain("selection", "is needed where there are offers")
+            top.complain("selection", f"one of {', '.join(_SELECTIONS)} is needed beside offers")
+        shown = top.content.get("patient_view", False)
+        if shown not in (True, False, "only"):
+            top.complain("patient_view", "must be true, false or only")
         return Rule(
             id=identity,
             file=top.file.as_posix(),
             title=top.text("title"),
             sentence=top.text("sentence", required=False),
-            statements=top.texts("statements") if top.content.get("statements") else (),
+            statements=top.texts("statements"),
             topic=top.choice("topic", TOPICS),
             citations=self._citations(),
-            last_reviewed=self._last_reviewed(),
-            subject=subject,
+            last_reviewed=top.day("last_reviewed"),
+            subject=self.subject,
             changes=changes,
             when=when,
             parameters=self.around.parameters.get(top.file.stem, {}),
@@ -112,63 +123,9 @@ class _RuleReader:
             override_reasons=self._override_reasons(),
             aside=self._aside(when),
             swallowed_by=self._swallowed_by(),
-            in_patient_view=bool(top.content.get("patient_view")),
-            in_order_hooks=top.choice("patient_view", (True, False, "only"), False) != "only",
+            in_patient_view=bool(shown),
+            in_order_hooks=shown != "only",
             not_covered=top.texts("not_covered"),
-        )
-
-    def _last_reviewed(self) -> str:
-        text = self.top.text("last_reviewed")
-        try:
-            return date.fromisoformat(text).isoformat()
-        except ValueError:
-            self.top.complain("last_reviewed", "must be a date, such as 2026-11-24")
-            return text
-
-    def _subject(self, item: Fields) -> Subject:
-        item.only(
-            {
-                "kind",
-                "drug",
-                "routes",
-                "partner",
-                "washout_days",
-                "services",
-                "partner_by_any_route",
-                "washout_is_certain",
-            }
-        )
-        about = cast(About, item.choice("kind", get_args(About)))
-        drug = item.text("drug", required=False) or None
-        partner = item.text("partner", required=False) or None
-        for name, value in (("drug", drug), ("partner", partner)):
-            if value is not None and value not in self.around.terminology.value_sets:
-                item.complain(name, f"{value} is no value set")
-        if about == "pair" and partner is None:
-            item.complain("partner", "a rule about pairs needs the partner's value set")
-        routes = item.texts("routes")
-        for route in routes:
-            if route not in self.around.routes | {NOT_STATED}:
-                item.complain("routes", f"{route} is no route of routes.yaml")
-        services = item.texts("services")
-        for kind in services:
-            if kind not in self.around.service_kinds:
-                item.complain("services", f"{kind} is no kind of service order")
-        washout: dict[str, int] = {}
-        for name, days in item.mapping("washout_days").content.items():
-            if isinstance(days, int) and not isinstance(days, bool):
-                washout[name] = days
-            else:
-                item.complain(f"washout_days.{name}", "must be a whole number of days")
-        return Subject(
-            about=about,
-            drug=drug,
-            routes=frozenset(routes),
-            partner=partner,
-            washout_days=washout,
-            services=frozenset(services),
-            partner_by_any_route=item.flag("partner_by_any_route"),
-            washout_is_certain=item.flag("washout_is_certain"),
         )
 
     def _rule_changes(self, subject: Subject) -> Mapping[Change, Literal["full", "new-facts"]]:
@@ -187,6 +144,8 @@ class _RuleReader:
                 item.complain(name, "must be full or new-facts")
             else:
                 found[Change(name)] = mode
+        if not item.content:
+            item.complain("", "must name a change that the rule answers")
         return found
 
     def _grade(
@@ -210,25 +169,29 @@ class _RuleReader:
         for offer in offers:
             given = {**values, **OFFER_VALUES.get(offer.kind, {})}
             check_placeholders(item, "offers.label", offer.label, given)
+        is_about_data = self.subject.about == "datum"
+        if "datum" in item.content and not is_about_data:
+            item.complain("datum", "is only for a rule about: datum; here the grade never holds")
         return Grade(
             indicator=Indicator(self._indicator(item)),
             when=when,
             changes=own_changes,
             wording=wording,
             offers=offers,
-            datum=item.text("datum", required=False) or None,
+            datum=item.text("datum", required=is_about_data) or None,
         )
 
     def _indicator(self, item: Fields) -> str:
         known = [each.value for each in Indicator]
         value = item.content.get("indicator")
-        if isinstance(value, str) and value.startswith("$"):
-            chosen = str(self.conditions.resolve(item, "indicator", value))
-            if chosen in known:
-                return chosen
+        if not is_reference(value):
+            return item.choice("indicator", known)
+        chosen = self.arguments.referred(item, "indicator", str(value))
+        if chosen in known:
+            return str(chosen)
+        if chosen is not None:
             item.complain("indicator", f"{value} is {chosen}, and no indicator")
-            return Indicator.INFO.value
-        return item.choice("indicator", known)
+        return Indicator.INFO.value
 
     def _changes(self, item: Fields, allowed: frozenset[Change]) -> frozenset[Change]:
         names = item.texts("changes")
@@ -249,16 +212,22 @@ class _RuleReader:
         for offer in item.items("offers"):
             kind = offer.choice("kind", OFFER_KINDS)
             arguments = OFFER_KINDS[kind]
+            subjects = OFFER_SUBJECTS.get(kind)
+            if subjects is not None and self.subject.about not in subjects:
+                offer.complain(
+                    "kind", f"{kind} is never made by a rule about: {self.subject.about}"
+                )
             offer.only({"kind", "label", "changes", "recommended", *arguments})
             given = {
-                name: self.conditions.resolve(offer, name, offer.content[name])
-                for name in arguments
+                name: self.arguments.value(offer, name, offer.content[name], type_)
+                for name, type_ in arguments.items()
                 if name in offer.content
             }
             for name in arguments:
                 if name not in given and name not in OPTIONAL_ARGUMENTS:
                     offer.complain(name, "is needed for this kind of offer")
-            self._check_code(offer, given)
+            if not given.keys().isdisjoint(CODING):
+                self._check_code(offer, given)
             found.append(
                 Offer(
                     kind=kind,
@@ -271,12 +240,13 @@ class _RuleReader:
         return tuple(found)
 
     def _check_code(self, offer: Fields, given: Mapping[str, object]) -> None:
-        if "code" not in given:
-            return
-        system, code = given.get("system"), given["code"]
+        for name in CODING:
+            if name not in given:
+                offer.complain(name, f"is needed: {', '.join(CODING)} belong together")
+        system, code = given.get("system"), given.get("code")
         if not isinstance(code, str) or not isinstance(system, str):
-            offer.complain("code", "code and system must be quoted texts")
-        elif not self.around.terminology.lookup(Coding(system=system, code=code)):
+            return
+        if not self.around.terminology.lookup(Coding(system=system, code=code)):
             offer.complain("code", f"{code} is not among the verified codes")
 
     def _citations(self) -> tuple[Citation, ...]:
@@ -295,8 +265,6 @@ class _RuleReader:
         codes = self.top.texts("override_reasons", required=True)
         if len(codes) > _MOST_REASONS:
             self.top.complain("override_reasons", f"at most {_MOST_REASONS}")
-        if len(set(codes)) < len(codes):
-            self.top.complain("override_reasons", "names one reason twice")
         for code in codes:
             if code not in self.around.override_reasons:
                 self.top.complain("override_reasons", f"{code} is no override reason")
@@ -314,11 +282,11 @@ class _RuleReader:
 
     def _swallowed_by(self) -> Mapping[str, frozenset[Indicator]]:
         found = {}
-        for item in self.top.items("swallowed_by"):
+        for rule, item in named(self.top.items("swallowed_by"), "rule").items():
             item.only({"rule", "indicators"})
             names = item.texts("indicators") or tuple(each.value for each in Indicator)
             known = {each.value for each in Indicator}
             for name in set(names) - known:
                 item.complain("indicators", f"{name} is no indicator")
-            found[item.text("rule")] = frozenset(Indicator(name) for name in set(names) & known)
+            found[rule] = frozenset(Indicator(name) for name in set(names) & known)
         return found

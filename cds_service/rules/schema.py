@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from cds_service.cds import Indicator, Service
+from cds_service.chart.intrathecal import ORDER_KINDS
 from cds_service.chart.orders import Change
 from cds_service.chart.vocabulary import Vocabulary
 from cds_service.rules.criteria.registry import Criterion
@@ -132,6 +133,11 @@ class Subject:
     """Its value set tells the forms apart already; else only systemic partners count."""
     washout_is_certain: bool = False
     """A partner inside its window counts in full, and one whose end is not known is taken."""
+
+    @property
+    def can_be_a_drug_order(self) -> bool:
+        """Whether drafts that are all drug orders can bring it up: by drug, or as a pump order."""
+        return self.drug is not None or not self.services or bool(self.services & ORDER_KINDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ import yaml
 
 from cds_service.cards.suggestions import builder_names
 from cds_service.cds import Service
-from cds_service.chart.intrathecal import ORDER_KINDS
 from cds_service.chart.record import DRUG_LISTS
 from cds_service.fhir.terminology import LOINC
 from cds_service.rules.criteria.registry import READS, all_criteria
-from cds_service.rules.offers import OFFER_KINDS, OFFER_VALUES
+from cds_service.rules.offers import OFFER_KINDS, OFFER_SUBJECTS, OFFER_VALUES
+from cds_service.rules.prefetch import runs_in
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.rules.schema import Rule
 
@@ -145,7 +145,7 @@ def test_a_rule_file_stands_in_a_folder_of_its_topic(name: str) -> None:
 
 def test_every_kind_of_suggestion_has_a_builder_and_the_reverse() -> None:
     assert set(OFFER_KINDS) == builder_names()
-    assert OFFER_VALUES.keys() <= OFFER_KINDS.keys()
+    assert OFFER_VALUES.keys() | OFFER_SUBJECTS.keys() <= OFFER_KINDS.keys()
 
 
 # --- criteria -------------------------------------------------------------------------------------
@@ -167,18 +167,25 @@ def test_every_criterion_is_used_by_a_rule(rulebook: Rulebook) -> None:
 # --- services -------------------------------------------------------------------------------------
 
 
-def runs_in(rule: Rule, service: Service) -> bool:
-    """Whether a call of the service can decide the rule."""
-    if service.hook == "patient-view":
-        return rule.in_patient_view
-    if service.hook == "medication-prescribe" and rule.subject.services:
-        # No procedure or referral is drafted there, but an intrathecal drug may be.
-        return rule.subject.drug is not None or bool(rule.subject.services & ORDER_KINDS)
-    return True
-
-
 def rules_of(service: Service, rulebook: Rulebook) -> list[Rule]:
     return [rule for rule in rulebook.rules.values() if runs_in(rule, service)]
+
+
+def test_a_service_runs_the_rules_that_a_call_of_it_can_bring_up(rulebook: Rulebook) -> None:
+    """medication-prescribe drafts drugs: an intrathecal dose, but neither splint nor implant."""
+    runs = {
+        name: {rule.id for rule in rules_of(service, rulebook)}
+        for name, service in rulebook.services.items()
+    }
+    prescribing = runs["spasticity-medication-prescribe"]
+    assert prescribing > {"baclofen-renal-impairment", "pump-infection", "pump-anticoagulant"}
+    assert runs["spasticity-order-sign"] - prescribing == {
+        "functional-dystonia-splint",
+        "functional-disorder-therapy",
+        "pump-recent-brain-injury",
+    }
+    assert rulebook.rules.keys() - runs["spasticity-order-sign"] == {"pump-refill-due"}
+    assert "pump-refill-due" in runs["spasticity-patient-view"]
 
 
 def drug_lists(service: Service) -> set[str]:

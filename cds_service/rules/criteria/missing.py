@@ -6,6 +6,7 @@ Each says for one datum of one order whether it must be asked for, and quotes wh
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 from cds_service.answer import Answer, no, yes
 from cds_service.chart.intrathecal import INTRATHECAL, is_maintenance
@@ -25,6 +26,11 @@ from cds_service.rules.criteria.registry import (
     criterion,
 )
 from cds_service.rules.criteria.words import cut
+
+ChartList = Literal["medications", "conditions", "allergies", "procedures"]
+ClearanceDatum = Literal["weight", "creatinine", "sex", "age"]
+GfrDatum = Literal["creatinine", "sex", "age"]
+"""What can keep an estimate from being told from a limit; an eGFR needs no weight."""
 
 NOT_OBTAINED = "not obtained"
 """The ``cause`` of a datum that the EHR did not deliver."""
@@ -47,7 +53,7 @@ def _of(reading: Reading) -> Answer:
 
 
 @criterion(reads=(MEDICATIONS, CONDITIONS, ALLERGIES, PROCEDURES), values=_VALUES)
-def list_not_obtained(case: Case, of: str) -> Answer:
+def list_not_obtained(case: Case, of: ChartList) -> Answer:
     """A list of the chart was not obtained, or only a page of it."""
     if of == MEDICATIONS:
         state = case.record.medications_obtained
@@ -83,7 +89,7 @@ def renal_function_is_missing(case: Case) -> Answer:
 
 
 @criterion(reads=(LABORATORY, "patient"), observations=_RENAL_RESULTS, values=_VALUES)
-def clearance_is_undecided_by(case: Case, datum: str, limit: Decimal) -> Answer:
+def clearance_is_undecided_by(case: Case, datum: ClearanceDatum, limit: Decimal) -> Answer:
     """Whether a datum alone keeps the creatinine clearance from being told from the limit."""
     record = case.record
     estimate = record.clearance
@@ -97,7 +103,7 @@ def clearance_is_undecided_by(case: Case, datum: str, limit: Decimal) -> Answer:
 
 
 @criterion(reads=(LABORATORY, "patient"), observations=_RENAL_RESULTS, values=_VALUES)
-def egfr_is_undecided_by(case: Case, datum: str, limits: tuple[Decimal, ...]) -> Answer:
+def egfr_is_undecided_by(case: Case, datum: GfrDatum, limits: tuple[Decimal, ...]) -> Answer:
     """Whether a datum alone keeps the eGFR from being told from any of the limits."""
     estimate = case.record.egfr
     if case.record.dialysis:

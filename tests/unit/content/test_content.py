@@ -29,7 +29,7 @@ SHAPES = {
     ICD10: r"[A-Z]\d\d(\.\d)?",
     "http://hl7.org/fhir/sid/icd-10-cm": r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?",
     "http://www.cms.gov/Medicare/Coding/ICD10": r"[0-9A-HJ-NP-Z]{7}",
-    "http://hl7.org/fhir/sid/ndc": r"\d{11}|\d{4}-\d{4}-\d\d|\d{5}-\d{3}-\d\d|\d{5}-\d{4}-\d",
+    "http://hl7.org/fhir/sid/ndc": r"\d{4}-\d{4}-\d\d|\d{5}-\d{3}-\d\d|\d{5}-\d{4}-\d",
     "http://www.whocc.no/atc": r"[A-Z]\d\d([A-Z]{1,2}(\d\d)?)?",
 }
 FORMS = {
