@@ -7,7 +7,7 @@ set aside is in the explanation; the cards and the explanation come from one dec
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,7 @@ def consult(
 
     Raises ``PatientUnobtainable`` where the patient is missing or is somebody else.
     """
+    rulebook = _without(rulebook, filters.disabled)
     service = rulebook.services[request.service]
     answers = {key: read_value(value, f"prefetch.{key}") for key, value in request.prefetch.items()}
     drafts = read_value(request.orders, "context.orders") if request.orders else Answered()
@@ -74,6 +75,12 @@ def consult(
     chart = Chart(record, in_drafts)
     call = _Call(request, rulebook, service, record, filters, secret)
     return call.answer(chart)
+
+
+def _without(rulebook: Rulebook, disabled: frozenset[str]) -> Rulebook:
+    """A rule that a site has switched off is decided nowhere and hides nothing."""
+    rules = {name: rule for name, rule in rulebook.rules.items() if name not in disabled}
+    return replace(rulebook, rules=rules)
 
 
 def _no_zone(now: datetime) -> Any:
@@ -116,8 +123,11 @@ class _Call:
         return Consultation(response, self._explanation(decision, cards))
 
     def _notes(self, decision: Decision, order: str) -> list[Note]:
-        hidden = self.filters.disabled | self.filters.shadow
-        return [note for note in decision.notes if note.order == order and note.rule not in hidden]
+        return [
+            note
+            for note in decision.notes
+            if note.order == order and note.rule not in self.filters.shadow
+        ]
 
     def _by_key(self, findings: Iterable[Finding]) -> Mapping[str, int]:
         ranks: dict[str, int] = {}
