@@ -7,7 +7,7 @@ set aside is in the explanation; the cards and the explanation come from one dec
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -64,6 +64,7 @@ def consult(
     ``history`` holds the overrides that were made at this patient.
     Raises ``PatientUnobtainable`` where the patient is missing or is somebody else.
     """
+    rulebook = _without(rulebook, filters.disabled)
     service = rulebook.services[request.service]
     answers = {key: read_value(value, f"prefetch.{key}") for key, value in request.prefetch.items()}
     drafts = read_value(request.orders, "context.orders") if request.orders else Answered()
@@ -85,6 +86,12 @@ def consult(
     keys = Keys.for_request(secret, request)
     call = _Call(rulebook, service, record, filters, history, keys)
     return call.answer(chart)
+
+
+def _without(rulebook: Rulebook, disabled: frozenset[str]) -> Rulebook:
+    """A rule that a site has switched off is decided nowhere and hides nothing."""
+    rules = {name: rule for name, rule in rulebook.rules.items() if name not in disabled}
+    return replace(rulebook, rules=rules)
 
 
 def _no_zone(now: datetime) -> Any:
@@ -124,7 +131,7 @@ class _Call:
         response = {"cards": cards, "extension": {SUMMARY_EXTENSION: self._summary(decision)}}
         return Consultation(
             response=response,
-            explanation=self._explanation(decision, cards, silent=_without(shown, heard)),
+            explanation=self._explanation(decision, cards, silent=_not_among(shown, heard)),
             cards=tuple(remembered),
             unknowns=tuple(_unknowns(decision.findings)),
         )
@@ -141,8 +148,11 @@ class _Call:
         )
 
     def _notes(self, decision: Decision, order: str) -> list[Note]:
-        hidden = self.filters.disabled | self.filters.shadow
-        return [note for note in decision.notes if note.order == order and note.rule not in hidden]
+        return [
+            note
+            for note in decision.notes
+            if note.order == order and note.rule not in self.filters.shadow
+        ]
 
     def _by_key(self, findings: Iterable[Finding]) -> Mapping[str, int]:
         ranks: dict[str, int] = {}
@@ -211,7 +221,7 @@ class _Call:
         return explanation
 
 
-def _without(findings: Sequence[Finding], others: Sequence[Finding]) -> list[Finding]:
+def _not_among(findings: Sequence[Finding], others: Sequence[Finding]) -> list[Finding]:
     known = {id(each) for each in others}
     return [finding for finding in findings if id(finding) not in known]
 

@@ -126,7 +126,9 @@ def _section(finding: Finding, *, is_alone: bool) -> str:
     if finding.answer.reason:
         lines.append(f"Seen: {plain(finding.answer.reason)}.")
     if finding.answer.doubt:
-        lines.append(f"Not certain: {plain(finding.answer.doubt)}. Shown one level lower.")
+        is_lower = finding.indicator is not finding.grade.indicator
+        lower = " Shown one level lower for that." if is_lower else ""
+        lines.append(f"Not certain: {plain(finding.answer.doubt)}.{lower}")
     cited = "; ".join(
         f"{citation.source.label} ({citation.strength})" for citation in finding.rule.citations
     )

@@ -39,7 +39,8 @@ class PlannedDose:
         often = {1: "once", 2: "twice", 3: "three times", 4: "four times"}.get(
             self.times_a_day, f"{self.times_a_day} times"
         )
-        length = f" for {self.days} days" if self.days is not None else ""
+        days = "1 day" if self.days == 1 else f"{self.days} days"
+        length = f" for {days}" if self.days is not None else ""
         return f"{number(self.milligrams)} mg {often} daily{length}"
 
 

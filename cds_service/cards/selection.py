@@ -21,7 +21,7 @@ _ORDER_SIGN = "order-sign"
 
 @dataclass(frozen=True)
 class Filters:
-    """What a site hides: rules switched off, rules only counted, indicators not shown."""
+    """What a site hides: rules never decided, rules only counted, indicators not shown."""
 
     disabled: frozenset[str] = frozenset()
     shadow: frozenset[str] = frozenset()
@@ -32,8 +32,7 @@ def shown_findings(
     findings: Sequence[Finding], service: Service, rulebook: Rulebook, filters: Filters
 ) -> list[Finding]:
     """The findings a clinician sees, most severe first, ties in catalogue order."""
-    hidden = filters.disabled | filters.shadow
-    active = [finding for finding in findings if finding.rule.id not in hidden]
+    active = [finding for finding in findings if finding.rule.id not in filters.shadow]
     kept = [finding for finding in active if not _is_swallowed(finding, active)]
     least = _least_indicator(service, filters)
     kept = [

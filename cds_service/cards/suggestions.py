@@ -307,7 +307,7 @@ def _taper(finding: Finding, offer: Offer, patient_ref: str) -> Suggestion | Non
         offer,
         {"days": str(days), "from": number(change.before_daily_mg)},
     )
-    action = _update(order, doses, f"Lower step by step over {days} days")
+    action = _update(order, doses, f"Lower step by step by a {days}-day plan")
     recommended = offer.is_recommended and not change.stop_codes
     return Suggestion(label, (action,), recommended, as_table(doses))
 

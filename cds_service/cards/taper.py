@@ -76,14 +76,15 @@ def one_dose(
 
 def as_table(doses: Sequence[PlannedDose]) -> str:
     """The phases as a table for the card."""
-    lines = ["| days | dose |", "| --- | --- |"]
+    lines = ["| day | dose |", "| --- | --- |"]
     start = 1
     for dose in doses:
         words = PlannedDose(dose.milligrams, dose.times_a_day).text
         if dose.days is None:
             lines.append(f"| from {start} | {words} |")
             return "\n".join(lines)
-        lines.append(f"| {start} to {start + dose.days - 1} | {words} |")
+        last = start + dose.days - 1
+        lines.append(f"| {f'{start} to {last}' if last > start else start} | {words} |")
         start += dose.days
     lines.append(f"| from {start} | stop |")
     return "\n".join(lines)

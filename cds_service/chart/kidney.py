@@ -61,6 +61,21 @@ class Estimate:
             return True
         return False if self.low >= limit else None
 
+    @property
+    def label(self) -> str:
+        """The formula as a sentence begins with it."""
+        return self.formula[0].upper() + self.formula[1:]
+
+    def range_beside(self, limit: Decimal) -> str:
+        """The number, or from where to where it may lie."""
+        low = shown_beside(self.low, limit)
+        if self.is_exact:
+            return low
+        if self.high == _UNBOUNDED:
+            return f"{low} or more"
+        high = shown_beside(self.high, limit)
+        return f"up to {high}" if self.low == 0 else f"{low} to {high}"
+
     def shown(self, limit: Decimal) -> str:
         """The number as a card prints it beside a limit; empty where it is no one number."""
         return shown_beside(self.low, limit) if self.is_exact else ""

@@ -54,7 +54,7 @@ class RegimenChange:
 
     @property
     def change(self) -> Change:
-        """A stop, or a decrease."""
+        """A stop, or a decrease; a change that cannot be compared is judged as one."""
         stops = any(order.change is Change.STOP for order in self.orders)
         return Change.STOP if stops else Change.DECREASE
 
@@ -100,7 +100,7 @@ class RegimenChange:
 
 
 def regimen_changes(chart: Chart, value_set: str, routes: frozenset[str]) -> list[RegimenChange]:
-    """The lowered regimens of a drug value set: one for each route at most."""
+    """The regimens of a drug value set that fall or may fall: one for each route at most."""
     touched = [
         order
         for order in chart.drug_orders
@@ -121,7 +121,7 @@ def regimen_changes(chart: Chart, value_set: str, routes: frozenset[str]) -> lis
 
 
 def _change(chart: Chart, group: Sequence[DrugOrder]) -> RegimenChange | None:
-    if not any(order.change in (Change.STOP, Change.DECREASE) for order in group):
+    if not any(_may_lower(order) for order in group):
         return None
     sample = group[0].use
     active = [use for use in therapy(sample, chart.record.drug_uses) if not use.is_paused]
@@ -161,6 +161,13 @@ def _change(chart: Chart, group: Sequence[DrugOrder]) -> RegimenChange | None:
             list_is_whole=chart.record.medications_obtained is Obtained.YES,
         ),
     )
+
+
+def _may_lower(order: DrugOrder) -> bool:
+    """A stop, a lower dose, or another dose in place of the old one that cannot be compared."""
+    if order.change is Change.INCREASE and order.prior is not None:
+        return None in (order.use.regimen.peak_daily_mg, order.previous_daily_mg)
+    return order.change in (Change.STOP, Change.DECREASE)
 
 
 def _course(regimen: Regimen, *, draft: bool, lowered: bool) -> list[Step]:

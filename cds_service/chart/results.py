@@ -17,6 +17,19 @@ from cds_service.fhir.terminology import Terminology
 _STANDING = frozenset({"final", "amended", "corrected"})
 _PRELIMINARY = "preliminary"
 _READABLE_DIGITS = 4
+_UCUM_IN_PRINT = (
+    ("{1.73_m2}", "1.73 m²"),
+    ("m[Hg]", "mHg"),
+    ("10*", "10^"),
+    ("10^3", "10³"),
+    ("10^6", "10⁶"),
+    ("10^9", "10⁹"),
+    ("10^12", "10¹²"),
+    ("umol", "µmol"),
+    ("uL", "µL"),
+    ("{", ""),
+    ("}", ""),
+)
 
 
 class State(StrEnum):
@@ -121,11 +134,18 @@ def newest_first(
 
 
 def shown_quantity(quantity: Quantity) -> str:
-    """A quantity as it was written: comparator, number, unit."""
+    """A quantity as it was written: comparator, number, unit in print."""
     unit = quantity.unit or quantity.code or ""
-    unit = "" if unit in ("{INR}", "INR", "1") else unit
+    unit = "" if unit in ("{INR}", "INR", "1") else _in_print(unit)
     number = plain_number(_readable(quantity.value or Decimal(0)))
     return f"{quantity.comparator or ''}{number} {unit}".strip()
+
+
+def _in_print(unit: str) -> str:
+    """A unit as people read it: UCUM's brackets, powers and micro are for machines."""
+    for code, words in _UCUM_IN_PRINT:
+        unit = unit.replace(code, words)
+    return unit
 
 
 def _readable(value: Decimal) -> Decimal:

@@ -202,8 +202,11 @@ def _decide(rule: Rule, case: Case) -> _Outcome:
         note = _aside(rule, case, parts)
         return _Outcome(case, _unreadable(rule, case, answer), tuple(parts), None, note)
     grade, indicator, answer = winner
-    if not answer.reason:
-        answer = replace(answer, reason=precondition.reason)
+    answer = replace(
+        answer,
+        reason=answer.reason or precondition.reason,
+        values={**precondition.values, **answer.values},
+    )
     answer = _with_subject(case, answer)
     doubt = _doubt_of_the_subject(case)
     if doubt is not None and answer.doubt is None:
@@ -226,9 +229,9 @@ def _aside(rule: Rule, case: Case, parts: list[Part]) -> Note | None:
 def _doubt_of_the_subject(case: Case) -> str | None:
     """Why it is not certain that the drugs the finding is about are taken."""
     if case.partner is not None and case.partner.doubt:
-        return f"{case.partner.ingredient}: {case.partner.doubt}"
+        return f"{case.partner.ingredient} ({case.partner.doubt})"
     if case.established is not None and case.established.doubt:
-        return f"{case.established.name}: {case.established.doubt}"
+        return f"{case.established.name} ({case.established.doubt})"
     return None
 
 

@@ -107,7 +107,7 @@ def test_every_rule_has_a_file_of_cases() -> None:
 @each_rule
 def test_a_rule_offers_reasons_for_another_choice(name: str, rulebook: Rulebook) -> None:
     reasons = rulebook.rules[name].override_reasons
-    assert 2 <= len(set(reasons)) == len(reasons) <= 5
+    assert 3 <= len(set(reasons)) == len(reasons) <= 5
 
 
 @each_rule
@@ -132,6 +132,24 @@ def test_a_card_leads_to_primary_sources_only(name: str, rulebook: Rulebook) -> 
         if citation.source.url is not None:
             assert urlsplit(citation.source.url).hostname in PRIMARY_HOSTS, citation.source.id
             assert citation.source.kind not in {"guideline", "opinion"}, citation.source.id
+
+
+def test_every_source_is_cited_by_a_rule(rulebook: Rulebook) -> None:
+    """Only the guideline is never cited: it is quoted, and its statements cite for it."""
+    cited = {each.source.id for rule in rulebook.rules.values() for each in rule.citations}
+    idle = sorted(set(rulebook.sources) - cited - {"guideline"})
+    assert idle == [], listed("cite it in a rule or delete it from sources.yaml", idle)
+
+
+def test_every_address_is_that_of_a_primary_source() -> None:
+    """The further addresses as well, which no card shows."""
+    secondary = [
+        f"{name}: {url}"
+        for name, source in written(RULEBOOK / "sources.yaml").items()
+        for url in (source.get("url"), *source.get("other_urls", []))
+        if url is not None and urlsplit(url).hostname not in PRIMARY_HOSTS
+    ]
+    assert secondary == [], listed("no primary source", secondary)
 
 
 @each_rule

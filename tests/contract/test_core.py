@@ -345,12 +345,19 @@ def test_keys_are_equal_over_processes_that_share_the_secret(make: Make, tmp_pat
 
 
 def test_the_site_may_hide_a_rule(make: Make) -> None:
-    """Contract section 5: disabled rules are not shown; a misspelt one stops the start."""
-    for name in ("disabled", "shadow"):
-        client = make(f'[rules]\n{name} = ["baclofen-high-starting-dose"]')
+    """Contract section 5: a disabled rule is not decided, one in shadow is, and neither is shown."""
+    rule = "baclofen-high-starting-dose"
+    counts = {}
+    for name in ("", "disabled", "shadow"):
+        client = make(f'[rules]\n{name} = ["{rule}"]' if name else "")
         answer = answered(client, ORDER_SELECT, ordered())
         shown = {f["rule"] for card in answer["cards"] for f in card["extension"][FINDINGS]}
-        assert "baclofen-high-starting-dose" not in shown
+        assert (rule in shown) == (not name)
+        explained = answered(client, ORDER_SELECT + "/explain", ordered())["rules"]
+        assert (rule in {each["rule"] for each in explained}) == (name != "disabled")
+        counts[name] = answer["extension"][SUMMARY]["evaluated"]
+    assert counts["disabled"] == counts[""] - 1
+    assert counts["shadow"] == counts[""]
 
 
 def test_the_lowest_indicator_of_a_service(make: Make) -> None:

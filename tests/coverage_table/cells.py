@@ -169,7 +169,7 @@ def _of_findings(found: Coverage, rule: Rule, seen: Seen) -> None:
             found.has(Cell(rule.id, number, LOWERED), seen.case)
         if finding.case.established is not None:
             found.has(Cell(rule.id, None, REVERSE), seen.case)
-    for finding in seen.answered:
+    for finding, _ in seen.answered:
         if finding.rule.id == rule.id:
             number = _number(rule, finding.grade) + 1
             found.has(Cell(rule.id, number, ACCEPTED), seen.case)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from unittest.mock import patch
 
 from cds_service.cards.suggestions import Suggestion, build
@@ -25,7 +26,8 @@ class Seen:
     chart: Chart
     review: bool
     decision: Decision
-    answered: tuple[Finding, ...]
+    answered: tuple[tuple[Finding, str], ...]
+    """Each with the label of a suggestion for it that is on its card."""
 
     def decide(self, rulebook: Rulebook) -> Decision:
         """The decision another rulebook would make of the same chart."""
@@ -38,6 +40,7 @@ class _Watch:
     built: list[tuple[Finding, Suggestion]] = field(default_factory=list)
 
 
+@cache
 def seen_calls() -> list[Seen]:
     """All calls, in the order of the cases; a call that fails is left out, its case fails."""
     found = []
@@ -47,7 +50,7 @@ def seen_calls() -> list[Seen]:
         chart, review, decision = watch.decisions[0]
         offered = _offered(answer)
         answered = tuple(
-            finding
+            (finding, suggestion.label)
             for finding, suggestion in watch.built
             if (finding.rule.id, finding.order, suggestion.label) in offered
         )

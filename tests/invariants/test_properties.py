@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -45,7 +46,7 @@ from tests.invariants.told import (
 )
 from tests.invariants.variations import VARIATIONS, Variation
 from tests.invariants.wire import ask
-from tests.vignettes.cases import Case
+from tests.vignettes.cases import Case, load_cases
 from tests.vignettes.fhir_json import Json
 from tests.vignettes.rendering import render
 from tests.vignettes.response_checks import INDICATORS, problems_of_answer
@@ -338,6 +339,26 @@ def test_the_minimum_indicator_removes_exactly_what_is_below(case: Case, least: 
 
 
 # --- the explanation ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("case", "rule", "reason"),
+    [
+        ("BW-75", "baclofen-abrupt-withdrawal", "the new dose cannot be computed"),
+        ("BW-76", "baclofen-abrupt-withdrawal", "the dose before cannot be computed"),
+        (
+            "TWD-32",
+            "tizanidine-abrupt-withdrawal",
+            "the medication list could not be obtained in full",
+        ),
+    ],
+)
+def test_a_withdrawal_that_cannot_be_told_is_listed_as_unknown(
+    case: str, rule: str, reason: str
+) -> None:
+    """No finding, and the explanation says which datum was missing."""
+    lines = [each for each in explanation_of(load_cases()[case])["rules"] if each["rule"] == rule]
+    assert [(each["verdict"], each["reason"]) for each in lines] == [("unknown", reason)]
 
 
 @many

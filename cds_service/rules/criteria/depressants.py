@@ -36,6 +36,18 @@ def _found(case: Case, value_set: str, *, certain_only: bool) -> Found:
     return found
 
 
+def _dated(found: Found) -> str:
+    """Each by name, and since when."""
+    texts = []
+    for name, partner in sorted(found.items()):
+        if partner.order is not None:
+            texts.append(f"{name} (in this order)")
+        else:
+            since = f"since {partner.since.text}" if partner.since is not None else "on the list"
+            texts.append(f"{name} ({since})")
+    return f"with {', '.join(texts)}"
+
+
 def _counts(case: Case, found: Found) -> bool:
     """Beside a stable therapy one of them must be new."""
     return any(case.counts(partner.since) for partner in found.values())
@@ -46,11 +58,15 @@ def _answer(case: Case, value_set: str, holds: Callable[[Found], bool], what: st
         found = _found(case, value_set, certain_only=certain_only)
         if holds(found) and _counts(case, found):
             names = ", ".join(sorted(found))
-            doubts = [partner.doubt for partner in found.values() if partner.doubt is not None]
+            doubts = [
+                f"{name} ({partner.doubt})"
+                for name, partner in sorted(found.items())
+                if partner.doubt is not None
+            ]
             return yes(
-                f"with {names}",
+                _dated(found),
                 *(partner.use.ref for partner in found.values()),
-                doubt=None if certain_only else "; ".join(dict.fromkeys(doubts)),
+                doubt=None if certain_only else "; ".join(doubts),
                 values={"depressants": cut(names, 60)},
             )
     if case.record.medications_obtained is not Obtained.YES:
@@ -64,8 +80,10 @@ def taken_with_any(case: Case, of: ValueSetName, among: ValueSetName) -> Answer:
     answer = _answer(case, of, lambda found: len(found) >= 1, "with one of them")
     if not answer.is_yes:
         return answer
-    names = ", ".join(sorted(_found(case, among, certain_only=False)))
-    return replace(answer, reason=f"with {names}", values={"depressants": cut(names, 60)})
+    found = _found(case, among, certain_only=False)
+    return replace(
+        answer, reason=_dated(found), values={"depressants": cut(", ".join(sorted(found)), 60)}
+    )
 
 
 @criterion(reads=(MEDICATIONS,), values=_VALUES)

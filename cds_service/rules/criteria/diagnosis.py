@@ -11,21 +11,21 @@ from cds_service.fhir.reading import Obtained
 from cds_service.fhir.references import relative
 from cds_service.rules.case import Case
 from cds_service.rules.criteria.registry import CONDITIONS, ValueSetName, criterion
-from cds_service.rules.criteria.words import NAME_LENGTH, cut
+from cds_service.rules.criteria.words import NAME_LENGTH, name_of
 
 _VALUES = {"diagnosis": NAME_LENGTH}
 
 
 def _found(facts: list[DiagnosisFact], *, doubt: str | None = None) -> Answer:
     first = facts[0]
-    name = cut(first.name)
+    name = name_of(first.name)
     since = first.diagnosis.onset
     dated = f" ({since.text})" if since is not None else ""
     own_doubt = doubt or first.diagnosis.doubt
     return yes(
         f"{name}{dated}",
         *(fact.ref for fact in facts),
-        doubt=f"{name}: {own_doubt}" if own_doubt else None,
+        doubt=f"{name} ({own_doubt})" if own_doubt else None,
         values={"diagnosis": name},
     )
 
@@ -122,7 +122,7 @@ def is_the_reason(case: Case, of: ValueSetName) -> Answer:
     for concept in reasons.reasons:
         match = record.terminology.match(of, record.terminology.rows_of(concept))
         if match is not None:
-            name = cut(match.display)
+            name = name_of(match.display)
             reason = f"{name} is the stated reason"
             return yes(reason, case.ref, values={"diagnosis": name})
     return no(f"the stated reason is no {_title(case, of)}")

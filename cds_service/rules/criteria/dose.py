@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from cds_service.answer import Answer, no, unknown, yes
 from cds_service.chart.intrathecal import INTRATHECAL, is_rescue
+from cds_service.chart.medications import DrugUse, Taking
 from cds_service.chart.orders import DrugOrder
 from cds_service.chart.results import plain_number
 from cds_service.rules.case import Case
@@ -44,8 +45,17 @@ def unknown_dose(order: DrugOrder) -> Answer:
 def _with_others(order: DrugOrder, text: str) -> str:
     if not order.beside:
         return text
-    others = ", ".join(each.ref for each in order.beside)
-    return f"{text} together with {others}"
+    return f"{text} together with {', '.join(_running_beside(each) for each in order.beside)}"
+
+
+def _running_beside(use: DrugUse) -> str:
+    """Another order of the drug as a clinician knows it: by dose, and since when."""
+    daily = use.regimen.peak_daily_mg
+    dose = f" {milligrams_a_day(daily)}" if daily is not None else ""
+    if use.taking is Taking.DRAFT:
+        return f"{use.name}{dose} drafted besides"
+    since = f" since {use.start.text}" if use.start is not None else ""
+    return f"{use.name}{dose} taken{since}"
 
 
 def _daily(order: DrugOrder, value: Decimal, *, first: bool = False) -> Answer:
@@ -147,6 +157,8 @@ def daily_dose_reaches(case: Case, limit: Decimal) -> Answer:
 @criterion(values=_SINGLE)
 def is_at_most_once_daily(case: Case, limit: Decimal) -> Answer:
     """The order gives one dose a day of at most a limit in mg."""
+    if case.established is not None:
+        return no("the drug is taken already")
     order = drug_order(case)
     regimen = order.use.regimen
     single, daily = regimen.peak_single_mg, order.peak_daily_mg
@@ -218,9 +230,10 @@ def age_at_least(case: Case, years: int) -> Answer:
     reached = person.is_at_least(years)
     if reached is None:
         return unknown("the birth date does not tell the age", person.ref)
+    text = f"age {person.age_text}"
     if reached:
-        return yes(person.age_text, person.ref, values={"age": person.age_text})
-    return no(person.age_text, person.ref)
+        return yes(text, person.ref, values={"age": person.age_text})
+    return no(text, person.ref)
 
 
 @criterion(reads=("patient",), values={"age": 12})
@@ -230,9 +243,10 @@ def age_below(case: Case, years: int) -> Answer:
     reached = person.is_at_least(years)
     if reached is None:
         return unknown("the birth date does not tell the age", person.ref)
+    text = f"age {person.age_text}"
     if reached:
-        return no(person.age_text, person.ref)
-    return yes(person.age_text, person.ref, values={"age": person.age_text})
+        return no(text, person.ref)
+    return yes(text, person.ref, values={"age": person.age_text})
 
 
 @criterion(reads=("patient", LABORATORY), observations=("body-weight",))

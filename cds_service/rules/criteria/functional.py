@@ -9,7 +9,7 @@ from cds_service.chart.services import ServiceOrder
 from cds_service.rules.case import Case
 from cds_service.rules.criteria.diagnosis import _found, _none_of
 from cds_service.rules.criteria.registry import CONDITIONS, ValueSetName, criterion
-from cds_service.rules.criteria.words import NAME_LENGTH, cut
+from cds_service.rules.criteria.words import NAME_LENGTH, cut, name_of
 
 _VALUES = {"diagnosis": NAME_LENGTH}
 
@@ -45,18 +45,20 @@ def structural_cause_at_the_site(case: Case, of: ValueSetName) -> Answer:
         injury = case.record.injury_codes.get(diagnosis.ref, "")
         match = case.record.terminology.match(of, diagnosis.rows)
         if injury or match is not None:
-            name = cut(match.display) if match is not None else f"injury {injury}"
+            name = name_of(match.display) if match is not None else f"injury {injury}"
             return yes(f"{name} at the site", diagnosis.ref, values={"structural": name})
     return no("no structural cause at the site")
 
 
-@criterion(reads=(CONDITIONS,))
+@criterion(reads=(CONDITIONS,), values={"drug": 12})
 def records_no_cause_of(case: Case, of: ValueSetName) -> Answer:
     """No diagnosis of a value set is on record, active or over."""
     if case.record.facts(of, history=True):
         return no("another cause is on record")
     found = _none_of(case, of)
-    return yes("no other cause on record") if found.is_no else found
+    if not found.is_no or case.own_use is None:
+        return found
+    return yes("no other cause on record", values={"drug": cut(case.own_use.name, 12)})
 
 
 @criterion()

@@ -33,7 +33,7 @@ from cds_service.rules.criteria.registry import (
     ValueSetName,
     criterion,
 )
-from cds_service.rules.criteria.words import cut
+from cds_service.rules.criteria.words import NAME_LENGTH, cut, name_of
 
 _AMOUNT = {"amount": 20}
 _MICROGRAMS = Decimal(1000)
@@ -92,7 +92,7 @@ def bolus_within(case: Case, hours: int) -> Answer:
             amount = use.regimen.peak_single_mg
             text = _micrograms(amount) if amount is not None else "unknown"
             return yes(
-                f"the last bolus was given less than {hours} hours ago",
+                f"the last bolus was given on {given.text}, less than {hours} hours ago",
                 other.ref,
                 values={"amount": text, "hours": str(hours)},
             )
@@ -174,7 +174,7 @@ def is_the_first_maintenance(case: Case) -> Answer:
     return yes("the first maintenance on record", case.ref)
 
 
-@criterion(reads=(MEDICATIONS,), values={"amount": 20, "percent": 6})
+@criterion(reads=(MEDICATIONS,), values={"amount": 20, "percent": 10})
 def maintenance_rises_by(case: Case, percent: Decimal, *, or_more: int = 0) -> Answer:
     """The daily maintenance dose rises in one step by more than a share (or by it, ``or_more``)."""
     order = drug_order(case)
@@ -199,7 +199,7 @@ def maintenance_rises_by(case: Case, percent: Decimal, *, or_more: int = 0) -> A
             f"from {_micrograms(old)}/day to {_micrograms(new)}/day, {text} more",
             *(use.ref for use in before),
             order.ref,
-            values={"amount": amount, "percent": cut(text, 6)},
+            values={"amount": amount, "percent": cut(text, 10)},
         )
     return no(f"{text} more", order.ref)
 
@@ -233,7 +233,7 @@ def concentration_differs(case: Case) -> Answer:
     )
 
 
-@criterion(reads=(MEDICATIONS, PROCEDURES, "devices", CONDITIONS), values={"delivery": 40})
+@criterion(reads=(MEDICATIONS, PROCEDURES, "devices", CONDITIONS), values={"delivery": 48})
 def delivery_ends(case: Case) -> Answer:
     """Intrathecal delivery is stopped, paused, explanted, and the bundle does not keep it."""
     if keeps_delivery(case.chart):
@@ -243,7 +243,7 @@ def delivery_ends(case: Case) -> Answer:
         last = change.after[0].daily_mg if change.after else Decimal(0)
         if last == 0:
             return yes(
-                "intrathecal baclofen stops",
+                "intrathecal delivery ends",
                 *change.evidence,
                 change.ref,
                 values={"delivery": "stopped"},
@@ -266,7 +266,7 @@ def delivery_ends(case: Case) -> Answer:
     return no("no intrathecal baclofen is running")
 
 
-@criterion(reads=(MEDICATIONS,), values={"delivery": 40})
+@criterion(reads=(MEDICATIONS,), values={"delivery": 48})
 def delivery_falls_by_more_than(case: Case, percent: Decimal) -> Answer:
     """The daily intrathecal dose falls in one step by more than a share."""
     change = case.regimen_change
@@ -277,10 +277,15 @@ def delivery_falls_by_more_than(case: Case, percent: Decimal) -> Answer:
     levels = [change.before_daily_mg or Decimal(0)]
     levels += [step.daily_mg or Decimal(0) for step in change.after]
     steps = list(pairwise(levels))
-    worst = max(((old - new) * 100 / old for old, new in steps if old > 0), default=Decimal(0))
-    text = f"cut by {plain_number(round(worst, 1))} %"
+    worst, old, new = max(
+        (((old - new) * 100 / old, old, new) for old, new in steps if old > 0),
+        default=(Decimal(0), levels[0], levels[0]),
+    )
+    share = f"cut by {plain_number(round(worst, 1))} %"
+    text = f"from {_micrograms(old)}/day to {_micrograms(new)}/day, {share}"
     if worst > percent and not keeps_delivery(case.chart, unless_lowered=True):
-        return yes(text, *change.evidence, change.ref, values={"delivery": text})
+        brief = f"{share} to {_micrograms(new)}/day"
+        return yes(text, *change.evidence, change.ref, values={"delivery": cut(brief, 48)})
     return no(text, change.ref)
 
 
@@ -301,7 +306,7 @@ def has_an_oral_rescue(
     return no("no oral rescue in the bundle")
 
 
-@criterion(reads=(MEDICATIONS, PROCEDURES, "services"), values={"due": 12, "in_days": 5})
+@criterion(reads=(MEDICATIONS, PROCEDURES, "services"), values={"due": 12, "ahead": 14})
 def refill_is_due_within(case: Case, days: int) -> Answer:
     """The planned refill lies less than some days ahead, or has passed (negative days)."""
     dates = refill_dates(case.record)
@@ -314,22 +319,24 @@ def refill_is_due_within(case: Case, days: int) -> Answer:
     note = f"; sources differ by {apart} days" if apart > 7 else ""  # noqa: PLR2004 - a week
     text = f"refill planned for {earliest[0].text}{note}"
     if ahead < days or (days > 0 and ahead == days):
-        values = {"due": earliest[0].text, "in_days": str(ahead)}
+        near = {0: "today", 1: "in 1 day"}.get(ahead, f"in {ahead} days")
+        values = {"due": earliest[0].text, "ahead": near}
         return yes(text, *(ref for _, ref in dates), values=values)
     return no(text, earliest[1])
 
 
-@criterion(reads=(CONDITIONS,), values={"diagnosis": 48})
+@criterion(reads=(CONDITIONS,), values={"diagnosis": NAME_LENGTH, "began": 16})
 def diagnosis_began_within(case: Case, of: ValueSetName, days: int) -> Answer:
     """An active or past diagnosis of a value set with an onset less than some days ago."""
     for fact in case.facts(of, history=True):
         onset = fact.diagnosis.onset
         if onset is not None and case.record.clock.days_since(onset) < days:
+            name, doubt = name_of(fact.name), fact.diagnosis.doubt
             return yes(
-                f"{cut(fact.name)} on {onset.text}",
+                f"{name} on {onset.text}",
                 fact.ref,
-                doubt=fact.diagnosis.doubt,
-                values={"diagnosis": cut(fact.name)},
+                doubt=f"{name} ({doubt})" if doubt else None,
+                values={"diagnosis": name, "began": cut(onset.text, 16)},
             )
     if case.record.obtained("Condition") is not Obtained.YES:
         return unknown("the problem list could not be obtained in full")

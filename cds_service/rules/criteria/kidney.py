@@ -21,7 +21,7 @@ _VALUES = {
     "estimate": NUMBER_LENGTH,
     "seen": RESULT_LENGTH + len("creatinine "),
     "inputs": 240,
-    "other_estimate": 80,
+    "other_estimate": 120,
 }
 
 
@@ -33,7 +33,7 @@ def _below(case: Case, estimate: Estimate | NoEstimate, limit: Decimal, other: s
     seen = f"creatinine {creatinine.text}" if creatinine is not None else _reported(estimate)
     shown = estimate.shown(limit)
     if side is None:
-        reason = f"{estimate.formula} lies on both sides of {limit}: {estimate.inputs}"
+        reason = f"{estimate.label} lies on both sides of {limit}: {estimate.inputs}"
         return unknown(reason, *estimate.evidence)
     number = f"{shown} {estimate.unit}" if shown else f"below {limit} {estimate.unit}"
     if not side:
@@ -47,9 +47,9 @@ def _below(case: Case, estimate: Estimate | NoEstimate, limit: Decimal, other: s
         *estimate.evidence,
         values={
             "estimate": shown or f"< {limit}",
-            "seen": cut(seen, RESULT_LENGTH + len("creatinine ")),
-            "inputs": cut(f"{estimate.formula}: {estimate.inputs}", 240),
-            "other_estimate": cut(other, 80),
+            "seen": cut(seen, _VALUES["seen"]),
+            "inputs": cut(f"{estimate.label}: {estimate.inputs}", 240),
+            "other_estimate": cut(other, 120),
         },
     )
 
@@ -58,25 +58,26 @@ def _reported(estimate: Estimate) -> str:
     return f"reported {estimate.inputs}"
 
 
-def _text_of(estimate: Estimate | NoEstimate, limit: Decimal) -> str:
+def _text_of(estimate: Estimate | NoEstimate, what: str, limit: Decimal) -> str:
     if isinstance(estimate, NoEstimate):
-        return f"not computed: {estimate.reason}"
-    shown = estimate.shown(limit)
-    return f"{estimate.formula} {shown} {estimate.unit}" if shown else "no single number"
+        return f"{what} not computed ({estimate.reason})"
+    return f"{what} {estimate.range_beside(limit)} {estimate.unit} ({estimate.formula})"
 
 
 @criterion(reads=_READS, observations=_RENAL_RESULTS, values=_VALUES)
 def creatinine_clearance_below(case: Case, limit: Decimal) -> Answer:
     """Cockcroft-Gault clearance in mL/min lies below a limit."""
     record = case.record
-    return _below(case, record.clearance, limit, _text_of(record.egfr, limit))
+    return _below(case, record.clearance, limit, _text_of(record.egfr, "eGFR", limit))
 
 
 @criterion(reads=_READS, observations=_RENAL_RESULTS, values=_VALUES)
 def egfr_below(case: Case, limit: Decimal) -> Answer:
     """eGFR in mL/min/1.73 m2 lies below a limit."""
     record = case.record
-    return _below(case, record.egfr, limit, _text_of(record.clearance, limit))
+    return _below(
+        case, record.egfr, limit, _text_of(record.clearance, "creatinine clearance", limit)
+    )
 
 
 @criterion(reads=(CONDITIONS, PROCEDURES))

@@ -35,21 +35,42 @@ GfrDatum = Literal["creatinine", "sex", "age"]
 NOT_OBTAINED = "not obtained"
 """The ``cause`` of a datum that the EHR did not deliver."""
 
-_PROBLEM_LENGTH = 90
-_VALUES = {"problem": _PROBLEM_LENGTH, "cause": len(NOT_OBTAINED)}
+_PROBLEM_LENGTH = 84
+_PUMP_ORDER = "the pump order"
+_VALUES = {
+    "problem": _PROBLEM_LENGTH,
+    "cause": len(NOT_OBTAINED),
+    "drug": len(_PUMP_ORDER),
+}
+_LISTS = {
+    MEDICATIONS: "medication list",
+    CONDITIONS: "problem list",
+    ALLERGIES: "allergy list",
+    PROCEDURES: "list of procedures",
+}
 _RENAL_RESULTS = ("creatinine", "reported-egfr", "body-weight", "body-height")
 
 
-def _missing(problem: str, *evidence: str, cause: str = "") -> Answer:
-    values = {"problem": cut(problem, _PROBLEM_LENGTH), "cause": cause}
+def _missing(case: Case, problem: str, *evidence: str, cause: str = "") -> Answer:
+    values = {"problem": cut(problem, _PROBLEM_LENGTH), "cause": cause, "drug": _about(case)}
     return yes(problem, *evidence, values=values)
 
 
-def _of(reading: Reading) -> Answer:
+def _about(case: Case) -> str:
+    """What could not be checked: the ordered drug, or the order of a pump."""
+    use = case.own_use
+    if use is None:
+        return _PUMP_ORDER
+    own = case.record.vocabulary.own_ingredients
+    names = use.drug.ingredients & own or {name for name in own if use.drug.mentions([name])}
+    return cut(" / ".join(sorted(names)) or use.name, len(_PUMP_ORDER))
+
+
+def _of(case: Case, reading: Reading) -> Answer:
     if reading.state is State.USABLE:
         return no(f"{reading.measurement.text if reading.measurement else ''} is there")
     cause = NOT_OBTAINED if reading.state is State.NOT_OBTAINED else ""
-    return _missing(reading.problem, *reading.evidence, cause=cause)
+    return _missing(case, reading.problem, *reading.evidence, cause=cause)
 
 
 @criterion(reads=(MEDICATIONS, CONDITIONS, ALLERGIES, PROCEDURES), values=_VALUES)
@@ -62,7 +83,7 @@ def list_not_obtained(case: Case, of: ChartList) -> Answer:
     if state is Obtained.YES:
         return no(f"the {of} were obtained")
     how = "only in part" if state is Obtained.INCOMPLETE else "not"
-    return _missing(f"{of} could {how} be obtained", cause=NOT_OBTAINED)
+    return _missing(case, f"the {_LISTS[of]} could {how} be obtained", cause=NOT_OBTAINED)
 
 
 @criterion(
@@ -75,7 +96,7 @@ def creatinine_is_missing(case: Case) -> Answer:
         return no("in pregnancy the formulas do not hold")
     if record.dialysis:
         return no("on dialysis a creatinine decides nothing")
-    return _of(record.measurements.creatinine)
+    return _of(case, record.measurements.creatinine)
 
 
 @criterion(
@@ -95,7 +116,7 @@ def clearance_is_undecided_by(case: Case, datum: ClearanceDatum, limit: Decimal)
     estimate = record.clearance
     if isinstance(estimate, NoEstimate):
         if estimate.datum == datum and datum != "creatinine":
-            return _missing(estimate.reason, *estimate.evidence)
+            return _missing(case, estimate.reason, *estimate.evidence)
         return no("no clearance is computed")
     if estimate.is_below(limit) is not None or estimate.undecided_by != datum:
         return no(f"the {datum} does not decide")
@@ -110,7 +131,7 @@ def egfr_is_undecided_by(case: Case, datum: GfrDatum, limits: tuple[Decimal, ...
         return no("on dialysis the estimate decides nothing")
     if isinstance(estimate, NoEstimate):
         if estimate.datum == datum and datum != "creatinine":
-            return _missing(estimate.reason, *estimate.evidence)
+            return _missing(case, estimate.reason, *estimate.evidence)
         return no("no eGFR is computed")
     undecided = any(estimate.is_below(limit) is None for limit in limits)
     if not undecided or estimate.undecided_by != datum:
@@ -121,12 +142,14 @@ def egfr_is_undecided_by(case: Case, datum: GfrDatum, limits: tuple[Decimal, ...
 def _undecided(case: Case, estimate: Estimate, datum: str) -> Answer:
     reading = case.record.measurements.weight
     if datum == "weight":
-        return _missing(f"{reading.problem}, and it decides", *estimate.evidence)
+        return _missing(case, reading.problem, *estimate.evidence)
     if datum == "sex":
-        return _missing("the sex is not recorded, and it decides", *estimate.evidence)
+        return _missing(case, "the sex is not recorded", *estimate.evidence)
     if datum == "age":
-        return _missing("the birth date is not exact, and it decides", *estimate.evidence)
-    return _missing(f"the {datum} does not decide: {estimate.inputs}", *estimate.evidence)
+        return _missing(case, "the birth date is not exact", *estimate.evidence)
+    creatinine = case.record.measurements.creatinine.usable
+    seen = f"creatinine {creatinine.text}" if creatinine is not None else f"eGFR {estimate.inputs}"
+    return _missing(case, f"{seen} leaves it open", *estimate.evidence)
 
 
 @criterion(reads=("patient",), values=_VALUES)
@@ -135,7 +158,7 @@ def age_is_missing(case: Case) -> Answer:
     person = case.record.person
     if person.ages is not None:
         return no("the age is known")
-    return _missing("the birth date is not recorded", person.ref)
+    return _missing(case, "the birth date is not recorded", person.ref)
 
 
 @criterion(values=_VALUES)
@@ -144,7 +167,7 @@ def dose_cannot_be_computed(case: Case) -> Answer:
     use = case.own_use
     if use is None or use.regimen.problem is None:
         return no("the dose is known")
-    return _missing(use.regimen.problem, use.ref)
+    return _missing(case, use.regimen.problem, use.ref)
 
 
 @criterion(reads=(MEDICATIONS,), values=_VALUES)
@@ -156,7 +179,7 @@ def running_intrathecal_dose_cannot_be_computed(case: Case) -> Answer:
     running = [*order.beside, *([order.prior] if order.prior is not None else [])]
     for use in running:
         if use.taking is Taking.NOW and is_maintenance(use) and use.regimen.problem is not None:
-            return _missing(f"running dose unknown: {use.regimen.problem}", use.ref)
+            return _missing(case, f"running dose unknown ({use.regimen.problem})", use.ref)
     return no("the running dose is known")
 
 
@@ -168,7 +191,7 @@ def route_is_not_stated(case: Case) -> Answer:
         return no("the route is known")
     if use.regimen.problem is not None:
         return no("the dose is asked for first")
-    return _missing("how it is given is not stated", use.ref)
+    return _missing(case, "the route is not stated", use.ref)
 
 
 @criterion(reads=(MEDICATIONS,), values=_VALUES)
@@ -177,7 +200,7 @@ def drug_is_not_coded(case: Case) -> Answer:
     use = case.own_use
     if use is not None and not use.drug.is_known:
         if use.drug.mentions(case.record.vocabulary.own_ingredients):
-            return _missing("the ordered drug has no code this service knows", use.ref)
+            return _missing(case, "the order has no code this service knows", use.ref)
         return no("its words name none of our drugs")
     vocabulary = case.record.vocabulary
     wanted = (
@@ -193,7 +216,7 @@ def drug_is_not_coded(case: Case) -> Answer:
             names.update(dict.fromkeys(mentioned))
             refs += [other.ref] if mentioned else []
     if names:
-        return _missing(f"no known code for listed {', '.join(sorted(names))}", *refs)
+        return _missing(case, f"{', '.join(sorted(names))} on the list has no known code", *refs)
     return no("every drug that matters has a code")
 
 
@@ -206,19 +229,19 @@ def inr_is_missing(case: Case, on_vitamin_k_antagonist_days: int) -> Answer:
     within_five = case.chart.partners("vitamin-k-antagonist", washout_days=5, systemic_only=False)
     reading = case.record.measurements.inr(on_vitamin_k_antagonist=bool(within_five))
     if lately:
-        return _of(reading)
-    return _if_not_obtained(reading)
+        return _of(case, reading)
+    return _if_not_obtained(case, reading)
 
 
 @criterion(reads=(LABORATORY,), observations=("platelets",), values=_VALUES)
 def platelets_not_obtained(case: Case) -> Answer:
     """The platelet count could not be obtained."""
-    return _if_not_obtained(case.record.measurements.platelets)
+    return _if_not_obtained(case, case.record.measurements.platelets)
 
 
-def _if_not_obtained(reading: Reading) -> Answer:
+def _if_not_obtained(case: Case, reading: Reading) -> Answer:
     if reading.state is State.NOT_OBTAINED:
-        return _of(reading)
+        return _of(case, reading)
     return no("obtained, or nothing recorded")
 
 

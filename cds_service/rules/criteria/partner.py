@@ -12,7 +12,7 @@ from cds_service.rules.case import Case
 from cds_service.rules.criteria.registry import MEDICATIONS, ValueSetName, criterion
 from cds_service.rules.criteria.words import NAME_LENGTH, cut
 
-_VALUES = {"partner": NAME_LENGTH, "partner_since": 32}
+_VALUES = {"partner": NAME_LENGTH, "partner_since": 60}
 
 
 def _partner(case: Case) -> Partner:
@@ -30,13 +30,13 @@ def _named(partner: Partner) -> Answer:
     elif partner.use.taking is Taking.PAST:
         ended = partner.use.end
         is_known = ended is not None and not partner.use.ended_unknown
-        since = f"stopped {ended.text}" if ended and is_known else "stopped, day not recorded"
+        since = f"stopped on {ended.text}" if ended and is_known else "stopped, day not recorded"
     else:
         since = f"since {partner.since.text}" if partner.since is not None else "on the list"
     return yes(
         f"{name} ({since})",
         partner.use.ref,
-        values={"partner": name, "partner_since": cut(since, 32)},
+        values={"partner": name, "partner_since": cut(since, 60)},
     )
 
 

@@ -17,7 +17,7 @@ from cds_service.rules.criteria.registry import (
     ValueSetName,
     criterion,
 )
-from cds_service.rules.criteria.words import DOSE_LENGTH, milligrams_a_day
+from cds_service.rules.criteria.words import DOSE_LENGTH, cut, milligrams_a_day
 
 _CHILD_DOSE = {"daily_dose": DOSE_LENGTH, "limit": 24}
 
@@ -30,7 +30,8 @@ def is_pregnant(case: Case) -> Answer:
     if fact is not None:
         since = f"recorded {fact.since.text}" if fact.since is not None else "without a date"
         if case.counts(fact.since):
-            return yes(f"pregnancy ({since})", fact.ref, doubt=fact.doubt, values={"since": since})
+            doubt = f"pregnancy ({fact.doubt})" if fact.doubt else None
+            return yes(f"pregnancy ({since})", fact.ref, doubt=doubt, values={"since": since})
         return no("pregnancy is not new beside a stable therapy", fact.ref)
     if record.obtained("Condition") is not Obtained.YES:
         return unknown("the problem list could not be obtained in full")
@@ -112,13 +113,11 @@ def _per_kilogram(case: Case, dose: Decimal | None, limit: Decimal) -> Answer:
 @criterion(
     reads=(LABORATORY, "patient"),
     observations=("body-weight",),
-    values={"problem": 90, "cause": 12},
+    values={"problem": 84},
 )
 def child_weight_is_missing(case: Case) -> Answer:
     """No usable weight of a child whose dose is limited by it."""
     reading = case.record.measurements.weight
     if reading.usable is not None or case.record.is_adult:
         return no("a weight is there, or none is needed")
-    return yes(
-        reading.problem, *reading.evidence, values={"problem": reading.problem[:90], "cause": ""}
-    )
+    return yes(reading.problem, *reading.evidence, values={"problem": cut(reading.problem, 84)})

@@ -17,23 +17,23 @@ from cds_service.rules.criteria.registry import (
 from cds_service.rules.criteria.words import RESULT_LENGTH, cut
 
 _PRESSURE = ("systolic-pressure", "pressure-panel")
-_VALUES = {"result": RESULT_LENGTH}
+_VALUES = {"result": len("systolic pressure ") + RESULT_LENGTH}
 
 
 def _below(reading: Reading, limit: Decimal, name: str) -> Answer:
     usable = reading.usable
     if usable is None:
         return unknown(reading.problem, *reading.evidence)
-    text = cut(usable.text, RESULT_LENGTH)
+    text = f"{name} {usable.text}"
     if usable.value < limit:
-        return yes(f"{name} {text}", usable.ref, values={"result": text})
-    return no(f"{name} {text}", usable.ref)
+        return yes(text, usable.ref, values={"result": cut(text, _VALUES["result"])})
+    return no(text, usable.ref)
 
 
 @criterion(reads=(LABORATORY, "encounters"), observations=_PRESSURE, values=_VALUES)
 def systolic_below(case: Case, limit: Decimal) -> Answer:
     """The newest systolic blood pressure in mmHg lies below a limit."""
-    return _below(case.record.measurements.systolic, limit, "systolic blood pressure")
+    return _below(case.record.measurements.systolic, limit, "systolic pressure")
 
 
 @criterion(reads=(LABORATORY, "encounters"), observations=("heart-rate",), values=_VALUES)
@@ -50,12 +50,12 @@ def takes_at_least(case: Case, of: ValueSetName, unless: ValueSetName, count: in
         if partner.use.drug.match(unless, case.record.terminology) is None:
             agents.setdefault(partner.ingredient, (partner.use.ref, partner.doubt))
     if len(agents) >= count:
-        certain = sum(1 for _, doubt in agents.values() if doubt is None)
+        doubts = [f"{name} ({doubt})" for name, (_, doubt) in agents.items() if doubt is not None]
         names = ", ".join(sorted(agents))
         return yes(
             names,
             *(ref for ref, _ in agents.values()),
-            doubt=None if certain >= count else "not all of them are certainly taken",
+            doubt="; ".join(doubts) if len(agents) - len(doubts) < count else None,
             values={"agents": cut(names, 60)},
         )
     if case.record.medications_obtained is not Obtained.YES:
@@ -80,7 +80,7 @@ def enzymes_above(case: Case, times: int, upper_limit: Decimal, days: int) -> An
         if usable.value > bound or (usable.comparator == ">" and usable.value >= bound):
             own = "" if stated else f" (upper limit taken as {plain_number(upper_limit)} U/L)"
             name = value_set.upper()
-            text = cut(f"{name} {usable.text}", RESULT_LENGTH)
+            text = cut(f"{name} {usable.text}", _VALUES["result"])
             reason = f"{name} {usable.text}, above {plain_number(bound)} U/L{own}"
             return yes(reason, usable.ref, values={"result": text})
     return no("; ".join(problems) or "ALT and AST are not raised that far")

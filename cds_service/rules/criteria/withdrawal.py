@@ -82,7 +82,7 @@ def _words(change: RegimenChange, before: Decimal | None, after: Decimal | None)
     old = milligrams_a_day(before) if before is not None else "an unknown dose"
     new = "nothing" if after == 0 else milligrams_a_day(after) if after is not None else "less"
     return yes(
-        f"from {old} to {new}, taken for {change.exposure.text}",
+        f"from {old} to {new}",
         *change.evidence,
         change.ref,
         values={
@@ -185,8 +185,8 @@ def dose_was_at_least(case: Case, daily_mg: Decimal) -> Answer:
     if dose is None:
         return no("the dose before cannot be computed")
     if dose >= daily_mg:
-        return yes(f"{milligrams_a_day(dose)} before", *change.evidence)
-    return no(f"{milligrams_a_day(dose)} before")
+        return yes(f"up to {milligrams_a_day(dose)} in the last 14 days", *change.evidence)
+    return no(f"up to {milligrams_a_day(dose)} in the last 14 days")
 
 
 @criterion(reads=(MEDICATIONS,), about="change")

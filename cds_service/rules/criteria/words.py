@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from cds_service.chart.results import plain_number
@@ -9,8 +10,16 @@ from cds_service.chart.results import plain_number
 NAME_LENGTH = 48
 """The longest name of a diagnosis or drug a summary may quote; longer ones are cut."""
 DOSE_LENGTH = len("100000 mg/day")
-RESULT_LENGTH = len("> 1000 umol/L preliminary on 2026-11-21")
+RESULT_LENGTH = len("> 1000 µmol/L preliminary on 2026-11-21")
 NUMBER_LENGTH = len("100.123456")
+
+
+_ITS_OWN_CODE = re.compile(r" \(ICD-10[^)]*\)$")
+
+
+def name_of(display: str) -> str:
+    """A diagnosis as a card names it: without the code that some displays end with."""
+    return cut(_ITS_OWN_CODE.sub("", display))
 
 
 def cut(text: str, length: int = NAME_LENGTH) -> str:
