@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable
@@ -14,10 +15,13 @@ from flask import Flask
 import cds_service
 from cds_service import consultation
 from cds_service.consultation import Filters
-from cds_service.errors import SettingsError
+from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.settings import Settings, load_settings
-from cds_service.web import calls, edge, operations, replies
+from cds_service.store.database import Store
+from cds_service.web import calls, edge, feedback, operations, replies
+
+log = logging.getLogger(__name__)
 
 _GUIDELINE = "spasticity"
 _SERVICES_FILE = "services.yaml"
@@ -41,6 +45,7 @@ def create_app(
     rulebook = rulebook or load_site_rulebook(settings)
     zone = settings.server.timezone
     now = clock or partial(datetime.now, zone)
+    store = open_store(settings)
     advise = partial(
         consultation.consult,
         rulebook=rulebook,
@@ -53,7 +58,7 @@ def create_app(
     replies.register(app)
     edge.watch(app)
     edge.allow_origins(app, settings.cors.origins)
-    app.register_blueprint(operations.blueprint(rulebook.version))
+    app.register_blueprint(operations.blueprint(rulebook.version, store.is_reachable))
     app.register_blueprint(
         calls.blueprint(
             rulebook.services,
@@ -61,7 +66,32 @@ def create_app(
             settings.limits.max_request_bytes,
         )
     )
+    app.register_blueprint(
+        feedback.blueprint(rulebook.services, store, now, settings.limits.max_request_bytes)
+    )
     return app
+
+
+# --- the store ------------------------------------------------------------------------------------
+
+
+def open_store(settings: Settings) -> Store:
+    """The store of a site; raises ``SettingsError`` where its schema is not that of this version.
+
+    A store that cannot be used now stops nothing: cards are answered, feedback is not acknowledged
+    and ``/readyz`` says so.
+    """
+    store = Store(settings.feedback.database_url)
+    try:
+        if store.upgrades_itself:
+            store.upgrade()
+        else:
+            store.require_current()
+    except StoreUnavailable as error:
+        log.warning("started without its feedback store", extra={"fault": error.fault})
+    finally:
+        store.close()  # a server forks next
+    return store
 
 
 # --- the rulebook ---------------------------------------------------------------------------------

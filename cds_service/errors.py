@@ -36,6 +36,20 @@ class PatientUnobtainable(CdsServiceError):
         self.message = message
 
 
+class StoreUnavailable(CdsServiceError):
+    """The database cannot be used now (HTTP 503); nothing of what was asked has been stored.
+
+    ``fault`` is the database's own word for it, such as SQLITE_FULL; the text names neither the
+    database nor a statement, which may hold a password or what a clinician wrote.
+    """
+
+    code = "CDS-503"
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"the feedback store cannot be used now: {fault}")
+        self.fault = fault
+
+
 class SettingsError(CdsServiceError):
     """The settings file cannot be used; the message names the key."""
 

@@ -130,7 +130,7 @@ class Settings:
     """Keys that were set for features this version does not have."""
 
 
-_LATER_FEATURES = ("security.clients", "fhir", "feedback.database_url", "feedback.silence", "ui")
+_LATER_FEATURES = ("security.clients", "fhir", "feedback.silence", "ui")
 """Keys that are checked and otherwise without effect, until their feature is there."""
 
 
@@ -245,11 +245,13 @@ def _fhir(table: _Table) -> Fhir:
 
 def _feedback(table: _Table) -> Feedback:
     database_url = table.text("database_url") or "sqlite:///feedback.db"
-    if not database_url.startswith(("sqlite:", "postgresql+psycopg:")):
-        table.complain("database_url", "must begin with sqlite:/// or postgresql+psycopg://")
+    if database_url == _SQLITE or not database_url.startswith((_SQLITE, "postgresql+psycopg://")):
+        table.complain(
+            "database_url", "must be sqlite:/// and a path, or a postgresql+psycopg:// URL"
+        )
     beside = table.base
-    if database_url.startswith(_SQLITE) and (name := database_url.removeprefix(_SQLITE)):
-        database = table.base / name
+    if database_url.startswith(_SQLITE):
+        database = table.base / database_url.removeprefix(_SQLITE)
         database_url, beside = f"{_SQLITE}{database}", database.parent
     return Feedback(
         database_url=database_url,

@@ -12,7 +12,14 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from cds_service.errors import CdsServiceError, InvalidRequest, PatientUnobtainable
+from cds_service.errors import (
+    CdsServiceError,
+    InvalidRequest,
+    PatientUnobtainable,
+    StoreUnavailable,
+)
+
+_RETRY_SECONDS = "10"
 
 
 class IssueType(StrEnum):
@@ -27,6 +34,7 @@ class IssueType(StrEnum):
     NOT_FOUND = "not-found"
     NOT_SUPPORTED = "not-supported"
     PROCESSING = "processing"
+    TRANSIENT = "transient"
     EXCEPTION = "exception"
 
 
@@ -67,6 +75,17 @@ def as_refusal(error: InvalidRequest | PatientUnobtainable) -> Refusal:
     else:
         status, type = HTTPStatus.BAD_REQUEST, IssueType.INVALID
     return refuse(status, type, error.code, text, error.field)
+
+
+def store_unavailable(error: StoreUnavailable) -> Refusal:
+    """The answer where something could not be stored; what the database said is in the log."""
+    issue = Issue(
+        IssueType.TRANSIENT,
+        error.code,
+        "The service cannot use its store now and has stored nothing of this request: send it "
+        "again later.",
+    )
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, (issue,), {"Retry-After": _RETRY_SECONDS})
 
 
 def internal_error() -> Refusal:

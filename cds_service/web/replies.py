@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from cds_service.errors import InvalidRequest, PatientUnobtainable
+from cds_service.errors import InvalidRequest, PatientUnobtainable, StoreUnavailable
 from cds_service.web import problems
 from cds_service.web.problems import IssueType, Refusal
 from cds_service.web.wire import encode
@@ -36,12 +36,17 @@ def register(app: Flask) -> None:
     app.register_error_handler(Refusal, error_reply)
     app.register_error_handler(InvalidRequest, _core_refusal)
     app.register_error_handler(PatientUnobtainable, _core_refusal)
+    app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(HTTPException, _http_refusal)
     app.register_error_handler(Exception, _failure)
 
 
 def _core_refusal(error: InvalidRequest | PatientUnobtainable) -> Response:
     return error_reply(problems.as_refusal(error))
+
+
+def _store_unavailable(error: StoreUnavailable) -> Response:
+    return error_reply(problems.store_unavailable(error))
 
 
 def _http_refusal(error: HTTPException) -> Response:
