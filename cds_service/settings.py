@@ -246,9 +246,7 @@ def _fhir(table: _Table) -> Fhir:
 def _feedback(table: _Table) -> Feedback:
     database_url = table.text("database_url") or "sqlite:///feedback.db"
     if database_url == _SQLITE or not database_url.startswith((_SQLITE, "postgresql+psycopg://")):
-        table.complain(
-            "database_url", "must be sqlite:/// and a path, or a postgresql+psycopg:// URL"
-        )
+        table.complain("database_url", "must be sqlite:///PATH or a postgresql+psycopg:// URL")
     beside = table.base
     if database_url.startswith(_SQLITE):
         database = table.base / database_url.removeprefix(_SQLITE)

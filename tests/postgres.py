@@ -25,13 +25,13 @@ _NOWHERE = "there is no PostgreSQL: neither initdb on this machine nor the pgser
 
 @dataclass
 class PostgreSQL:
-    """A server of our own; ``database`` makes an empty database in it."""
+    """A server of our own."""
 
     programs: Path
     folder: Path
     user: str | None
     """Who runs it: PostgreSQL refuses to be root."""
-    _numbers: Iterator[int] = field(default_factory=count)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def start(self) -> None:
         options = _OPTIONS.format(folder=self.folder)
@@ -41,11 +41,12 @@ class PostgreSQL:
         self._run("pg_ctl", "stop", "--wait", "--mode", "immediate")
 
     def database(self) -> str:
-        """The URL of an empty database."""
-        name = f"test_{next(self._numbers)}"
+        """The URL of an empty database; the one before it is gone."""
+        number = next(self._numbers)
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+            connection.execute(f"DROP DATABASE IF EXISTS test_{number - 1} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE test_{number}")
+        return f"postgresql+psycopg://postgres@/test_{number}?host={self.folder}"
 
     def make(self) -> None:
         self._run("initdb", "--username", "postgres", "--no-sync", "--encoding", "UTF8")

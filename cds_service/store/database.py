@@ -104,7 +104,10 @@ class Store:
     def _prepare(self) -> None:
         """Make up for an upgrade that was not possible at the start."""
         if not self._is_prepared:
-            self.upgrade()
+            try:
+                self.upgrade()
+            except SettingsError:
+                raise StoreUnavailable("tables of a newer version") from None
 
     # --- client tokens ---
 
