@@ -45,7 +45,7 @@ _RULES = "urn:x-cds-service:rule"
 
 
 def csv_lines(feedback: Iterable[StoredFeedback]) -> Iterator[str]:
-    """A heading and a line for each report (RFC 4180, LF).
+    """A heading and a line for each report (RFC 4180).
 
     A cell that a spreadsheet would run as a formula begins with an apostrophe. Lists within a
     cell are separated by spaces.
@@ -77,7 +77,7 @@ def csv_lines(feedback: Iterable[StoredFeedback]) -> Iterator[str]:
 
 def _line(cells: Iterable[str | None]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow([_harmless(cell or "") for cell in cells])
+    csv.writer(stream).writerow([_harmless(cell or "") for cell in cells])
     return stream.getvalue()
 
 
