@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
-import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
@@ -17,11 +17,14 @@ from cds_service import consultation
 from cds_service.consultation import Filters
 from cds_service.ehr import key_sets
 from cds_service.ehr.key_sets import Fetch, KeySets, KeyUnavailable
-from cds_service.errors import SettingsError
+from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.settings import Client, Settings, load_settings
-from cds_service.web import authentication, calls, edge, operations, replies
-from cds_service.web.authentication import Authentication, ConsumeToken
+from cds_service.store.database import Store
+from cds_service.web import authentication, calls, edge, feedback, operations, replies
+from cds_service.web.authentication import Authentication
+
+log = logging.getLogger(__name__)
 
 _GUIDELINE = "spasticity"
 _SERVICES_FILE = "services.yaml"
@@ -35,19 +38,18 @@ def create_app(
     rulebook: Rulebook | None = None,
     clock: Callable[[], datetime] | None = None,
     fetch: Fetch = key_sets.fetch,
-    consume_token: ConsumeToken | None = None,
 ) -> Flask:
     """Build the application; raises ``SettingsError`` or ``RulebookError``.
 
     Without settings they are read from the file that CDS_SERVICE_CONFIG names. The clock gives
-    aware instants. ``fetch`` obtains the key sets of clients, ``consume_token`` tells whether a
-    token is new. Where the secret file does not exist the keys of findings last as long as this
-    process; ``cds-service serve`` makes the file first.
+    aware instants. ``fetch`` obtains the key sets of clients. Where the secret file does not
+    exist the keys of findings last as long as this process; ``cds-service serve`` makes it first.
     """
     settings = settings or load_settings()
     rulebook = rulebook or load_site_rulebook(settings)
     zone = settings.server.timezone
     now = clock or partial(datetime.now, zone)
+    store = open_store(settings)
     advise = partial(
         consultation.consult,
         rulebook=rulebook,
@@ -67,18 +69,21 @@ def create_app(
                 settings.security.clients,
                 str(settings.server.base_url),  # with require_jwt the settings have one
                 KeySets(dict(map(key_source, settings.security.clients)), fetch),
-                consume_token or _first_time_in_this_process(),
+                store.consume_token,
                 now,
             ),
             settings.limits.max_request_bytes,
         )
-    app.register_blueprint(operations.blueprint(rulebook.version))
+    app.register_blueprint(operations.blueprint(rulebook.version, store.is_reachable))
     app.register_blueprint(
         calls.blueprint(
             rulebook.services,
             lambda request: advise(request, now=now().astimezone(zone)),
             settings.limits.max_request_bytes,
         )
+    )
+    app.register_blueprint(
+        feedback.blueprint(rulebook.services, store, now, settings.limits.max_request_bytes)
     )
     return app
 
@@ -109,18 +114,26 @@ def key_source(client: Client) -> tuple[str, str | Path]:
     return client.issuer, client.jwks_file
 
 
-def _first_time_in_this_process() -> ConsumeToken:
-    """Stands in for ``Store.consume_token``, which all workers share."""
-    seen: set[tuple[str, str]] = set()
-    lock = threading.Lock()
+# --- the store ------------------------------------------------------------------------------------
 
-    def consume(issuer: str, jti: str, expires_at: datetime, now: datetime) -> bool:
-        with lock:
-            known = (issuer, jti) in seen
-            seen.add((issuer, jti))
-        return not known
 
-    return consume
+def open_store(settings: Settings) -> Store:
+    """The store of a site; raises ``SettingsError`` where its schema is not that of this version.
+
+    A store that cannot be used now stops nothing: cards are answered, feedback is not acknowledged
+    and ``/readyz`` says so.
+    """
+    store = Store(settings.feedback.database_url)
+    try:
+        if store.upgrades_itself:
+            store.upgrade()
+        else:
+            store.require_current()
+    except StoreUnavailable as error:
+        log.warning("started without its feedback store", extra={"fault": error.fault})
+    finally:
+        store.close()  # a server forks next
+    return store
 
 
 # --- the rulebook ---------------------------------------------------------------------------------

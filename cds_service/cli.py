@@ -14,7 +14,13 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from cds_service import __version__
-from cds_service.errors import InvalidRequest, PatientUnobtainable, RulebookError, SettingsError
+from cds_service.errors import (
+    InvalidRequest,
+    PatientUnobtainable,
+    RulebookError,
+    SettingsError,
+    StoreUnavailable,
+)
 from cds_service.settings import CONFIG_VARIABLE, Settings, load_settings
 from cds_service.settings.tables import is_loopback
 
@@ -42,10 +48,10 @@ class _Failed(click.ClickException):
 
 @contextmanager
 def _told_plainly() -> Iterator[None]:
-    """Settings or rules that cannot be used: each problem a line, exit code 1, no traceback."""
+    """Settings, rules, a store that cannot be used: each problem a line, exit 1, no traceback."""
     try:
         yield
-    except (SettingsError, RulebookError) as error:
+    except (SettingsError, RulebookError, StoreUnavailable) as error:
         raise _Failed(str(error)) from None
 
 
@@ -122,6 +128,67 @@ def _exposure(settings: Settings, host: str, *, insecure: bool) -> Iterator[str]
             "trusted."
         )
     yield f"listening at {host} because of --insecure, although {refusal}."
+
+
+# --- the store ------------------------------------------------------------------------------------
+
+
+@main.group()
+def db() -> None:
+    """The database that holds feedback."""
+
+
+@db.command()
+@_config
+def upgrade(config: Path | None) -> None:
+    """Make the tables, or bring them to this version."""
+    from cds_service.store.database import Store
+
+    with _told_plainly():
+        store = Store(load_settings(config).feedback.database_url)
+        store.upgrade()
+        store.close()
+    click.echo("the database is up to date")
+
+
+@main.group()
+def feedback() -> None:
+    """What EHRs reported of cards."""
+
+
+@feedback.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "ndjson"]),
+    required=True,
+    help="A table with the comments, or FHIR AuditEvents without them.",
+)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Only what was received from that day on, in the site's time zone.",
+)
+@_config
+def export(form: str, since: datetime | None, config: Path | None) -> None:
+    """Write all feedback to standard output."""
+    from cds_service.store.database import Store
+    from cds_service.store.export import audit_events, csv_lines
+    from cds_service.web.wire import encode
+
+    with _told_plainly():
+        settings = load_settings(config)
+        store = Store(settings.feedback.database_url)
+        store.require_current()
+        found = store.stored_feedback(since and since.replace(tzinfo=settings.server.timezone))
+        if form == "csv":
+            for line in csv_lines(found):
+                click.echo(line, nl=False)
+        else:
+            for event in audit_events(found):
+                click.echo(encode(event))
+        store.close()
 
 
 # --- check ----------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ CONFIG_VARIABLE = "CDS_SERVICE_CONFIG"
 _SQLITE = "sqlite:///"
 _SECRET_NAME = "feedback.key"  # noqa: S105 (the name of a file)
 
-_LATER_FEATURES = ("fhir", "feedback.database_url", "feedback.silence", "ui")
+_LATER_FEATURES = ("fhir", "ui")
 """Keys that are checked and otherwise without effect, until their feature is there."""
 
 
@@ -152,11 +152,11 @@ def _fhir(table: Table) -> Fhir:
 
 def _feedback(table: Table) -> Feedback:
     database_url = table.text("database_url") or "sqlite:///feedback.db"
-    if not database_url.startswith(("sqlite:", "postgresql+psycopg:")):
-        table.complain("database_url", "must begin with sqlite:/// or postgresql+psycopg://")
+    if database_url == _SQLITE or not database_url.startswith((_SQLITE, "postgresql+psycopg://")):
+        table.complain("database_url", "must be sqlite:///PATH or a postgresql+psycopg:// URL")
     beside = table.base
-    if database_url.startswith(_SQLITE) and (name := database_url.removeprefix(_SQLITE)):
-        database = table.base / name
+    if database_url.startswith(_SQLITE):
+        database = table.base / database_url.removeprefix(_SQLITE)
         database_url, beside = f"{_SQLITE}{database}", database.parent
     return Feedback(
         database_url=database_url,

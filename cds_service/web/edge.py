@@ -107,6 +107,8 @@ def _log_call(response: Response, duration_ms: float) -> None:
         "status": response.status_code,
         "duration_ms": duration_ms,
         "cards": g.get("cards"),
+        "stored": g.get("stored"),
+        "refused": g.get("refused"),
         "code": g.get("error_code"),
         "hookInstance": g.get("hook_instance"),
         "notes": g.get("notes"),

@@ -99,9 +99,9 @@ def read(members: Mapping[str, Raw], service: Service) -> Envelope:
     """The checked call to one service; raises a ``Refusal`` that names everything wrong."""
     context = _context(members)
     outline = {name: _outline(members[name]) for name in _properties("request") if name in members}
-    issues = [*_violations("request", outline)]
+    issues = [*violations("request", outline)]
     if context is not None:
-        issues += _violations(_schema_name(service.hook), context, "context")
+        issues += violations(_schema_name(service.hook), context, "context")
     if outline.get("hook") != service.hook and not any(each.field == "hook" for each in issues):
         issues.append(
             Issue(
@@ -208,7 +208,7 @@ def _schema_name(hook: str) -> str:
     return hook if hook == "patient-view" or hook in _ORDERS else "any-hook"
 
 
-def _violations(schema: str, instance: Mapping[str, Any], parent: str = "") -> Iterator[Issue]:
+def violations(schema: str, instance: Any, parent: str = "") -> Iterator[Issue]:
     """One issue for each field that breaks the schema, up to as many as a reader can use."""
     seen: set[str | None] = set()
     for error in islice(_validator(schema).iter_errors(instance), _MOST_ISSUES):

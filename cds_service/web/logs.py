@@ -24,6 +24,8 @@ ALLOWED = (
     "status",
     "duration_ms",
     "cards",
+    "stored",
+    "refused",
     "code",
     "hookInstance",
     "notes",

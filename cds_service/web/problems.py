@@ -12,9 +12,14 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from cds_service.errors import CdsServiceError, InvalidRequest, PatientUnobtainable
+from cds_service.errors import (
+    CdsServiceError,
+    InvalidRequest,
+    PatientUnobtainable,
+    StoreUnavailable,
+)
 
-_RETRY_AFTER_S = 5
+_RETRY_SECONDS = "10"
 
 
 class IssueType(StrEnum):
@@ -29,9 +34,9 @@ class IssueType(StrEnum):
     NOT_FOUND = "not-found"
     NOT_SUPPORTED = "not-supported"
     PROCESSING = "processing"
+    TRANSIENT = "transient"
     EXCEPTION = "exception"
     LOGIN = "login"
-    TRANSIENT = "transient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,17 @@ def as_refusal(error: InvalidRequest | PatientUnobtainable) -> Refusal:
     return refuse(status, type, error.code, text, error.field)
 
 
+def store_unavailable(error: StoreUnavailable) -> Refusal:
+    """The answer where something could not be stored; what the database said is in the log."""
+    issue = Issue(
+        IssueType.TRANSIENT,
+        error.code,
+        "The service cannot use its store now and has stored nothing of this request: send it "
+        "again later.",
+    )
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, (issue,), {"Retry-After": _RETRY_SECONDS})
+
+
 def internal_error() -> Refusal:
     """The answer to an error of our own: it tells nothing, the log tells where."""
     return refuse(
@@ -97,21 +113,6 @@ def unauthenticated() -> Refusal:
             ),
         ),
         {"WWW-Authenticate": "Bearer"},
-    )
-
-
-def store_unavailable() -> Refusal:
-    """The answer while the database cannot be used."""
-    return Refusal(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        (
-            Issue(
-                IssueType.TRANSIENT,
-                "CDS-503",
-                "The service cannot use its database now: send the request again later.",
-            ),
-        ),
-        {"Retry-After": str(_RETRY_AFTER_S)},
     )
 
 

@@ -46,8 +46,7 @@ def _core_refusal(error: InvalidRequest | PatientUnobtainable) -> Response:
 
 
 def _store_unavailable(error: StoreUnavailable) -> Response:
-    log.error("store unavailable", extra={"fault": error.fault})
-    return error_reply(problems.store_unavailable())
+    return error_reply(problems.store_unavailable(error))
 
 
 def _http_refusal(error: HTTPException) -> Response:

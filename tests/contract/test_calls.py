@@ -190,7 +190,14 @@ def test_too_large(client: FlaskClient, advisor: Advisor) -> None:
     assert len(advisor.requests) == 1
 
 
-@pytest.mark.parametrize("path", ["/cds-services/unknown", "/cds-services/unknown/explain"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/cds-services/unknown",
+        "/cds-services/unknown/explain",
+        "/cds-services/unknown/feedback",
+    ],
+)
 def test_unknown_service(client: FlaskClient, path: str) -> None:
     """CALL-11: 404 with JSON, and nothing of the path is repeated."""
     response = client.post(path, json=order_select())
@@ -199,18 +206,18 @@ def test_unknown_service(client: FlaskClient, path: str) -> None:
     assert b"unknown" not in response.data
 
 
-@pytest.mark.parametrize(
-    "path", [ORDER_SELECT + "/feedback", ORDER_SELECT + "/other", "/metrics", "/rules", "/"]
-)
+@pytest.mark.parametrize("path", [ORDER_SELECT + "/other", "/metrics", "/rules", "/"])
 def test_what_does_not_exist_yet_is_not_there(client: FlaskClient, path: str) -> None:
-    """FBK-01: a feedback endpoint that is not offered is 404; so are pages and metrics."""
+    """Pages and metrics that are not offered are 404."""
     for response in (client.get(path), client.post(path, json={})):
         assert response.status_code == 404
         assert issues(response)[0]["diagnostics"] == "CDS-404"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("path", [ORDER_SELECT, ORDER_SELECT + "/explain"])
+@pytest.mark.parametrize(
+    "path", [ORDER_SELECT, ORDER_SELECT + "/explain", ORDER_SELECT + "/feedback"]
+)
 def test_wrong_method(client: FlaskClient, method: str, path: str) -> None:
     """CALL-21: 405 with Allow."""
     response = client.open(path, method=method)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from cds_service.app import create_app
 from cds_service.ehr import key_sets
-from cds_service.errors import StoreUnavailable
+from cds_service.store.database import Store
 from tests.contract.serving import JSON, Served, start, stop, wait_until_ready
 from tests.contract.support import (
     NOW,
@@ -32,7 +32,6 @@ from tests.contract.tokens import (
     BASE,
     ISSUER,
     JWKS_URL,
-    Ledger,
     Publisher,
     bearer,
     claims,
@@ -64,18 +63,21 @@ def publisher() -> Publisher:
 
 
 @pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
+def used(tmp_path: Path) -> str:
+    """The ``jti`` of a token that another worker has let pass."""
+    store = Store(f"sqlite:///{tmp_path / 'feedback.db'}")
+    assert store.consume_token(ISSUER, "used", NOW + timedelta(hours=1), NOW)
+    store.close()
+    return "used"
 
 
 @pytest.fixture
-def app(advisor: Advisor, publisher: Publisher, ledger: Ledger, tmp_path: Path) -> Flask:
+def app(advisor: Advisor, publisher: Publisher, tmp_path: Path) -> Flask:
     return create_app(
         settings(tmp_path, SITE),
         rulebook=small_rulebook(),
         clock=lambda: NOW,
         fetch=publisher,
-        consume_token=ledger.consume,
     )
 
 
@@ -198,12 +200,11 @@ BEFORE_THE_ISSUER = {
 def test_the_caller_is_told_nothing_and_the_log_is_told_why(
     client: FlaskClient,
     advisor: Advisor,
-    ledger: Ledger,
+    used: str,
     caplog: pytest.LogCaptureFixture,
     cause: str,
 ) -> None:
     """SEC-04: 401 without a reason in the body."""
-    ledger.consume(ISSUER, "used", NOW, NOW)
     with caplog.at_level("INFO", "cds_service"):
         response = client.post(ORDER_SELECT, json=order_select(), headers=refused()[cause])
     assert response.status_code == 401
@@ -217,9 +218,8 @@ def test_the_caller_is_told_nothing_and_the_log_is_told_why(
     assert written.get("issuer") == (None if cause in BEFORE_THE_ISSUER else ISSUER)
 
 
-def test_all_refusals_are_alike(client: FlaskClient, ledger: Ledger, publisher: Publisher) -> None:
+def test_all_refusals_are_alike(client: FlaskClient, used: str, publisher: Publisher) -> None:
     """Clarification 46: byte for byte, whatever was wrong and wherever."""
-    ledger.consume(ISSUER, "used", NOW, NOW)
     answers = [
         client.post(ORDER_SELECT, json=order_select(), headers=headers)
         for headers in refused().values()
@@ -341,16 +341,9 @@ def test_a_token_for_another_service_is_not_used_up(client: FlaskClient) -> None
 
 def test_without_the_store_nobody_passes(advisor: Advisor, tmp_path: Path) -> None:
     """It cannot be known whether the token was used before."""
-
-    def down(issuer: str, jti: str, expires_at: datetime, now: datetime) -> bool:
-        raise StoreUnavailable("SQLITE_FULL")
-
+    (tmp_path / "feedback.db").mkdir()
     app = create_app(
-        settings(tmp_path, SITE),
-        rulebook=small_rulebook(),
-        clock=lambda: NOW,
-        fetch=Publisher(),
-        consume_token=down,
+        settings(tmp_path, SITE), rulebook=small_rulebook(), clock=lambda: NOW, fetch=Publisher()
     )
     response = call(app.test_client(), token())
     assert response.status_code == 503

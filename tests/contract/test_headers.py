@@ -19,7 +19,7 @@ from tests.contract.support import (
 )
 
 SANDBOX = "https://sandbox.cds-hooks.org"
-PATHS = ["/cds-services", ORDER_SELECT, ORDER_SELECT + "/explain"]
+PATHS = ["/cds-services", *(ORDER_SELECT + each for each in ("", "/explain", "/feedback"))]
 
 
 def preflight(client: FlaskClient, path: str, origin: str = SANDBOX) -> TestResponse:

@@ -167,12 +167,15 @@ def test_the_log_is_json_lines_without_patients(served: Served) -> None:
     assert any(line["event"] == "call" and line["status"] == 200 for line in lines)
 
 
-def test_nothing_is_written_beside_the_secret(served: Served) -> None:
-    """Contract section 5: the secret is made beside the settings, for its owner alone."""
+def test_secret_and_database_are_for_their_owner_alone(served: Served) -> None:
+    """Contract section 5: made beside the settings, and nothing else is written."""
     secret = served.folder / "feedback.key"
     assert len(secret.read_bytes()) == 32
-    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-    assert sorted(file.name for file in served.folder.iterdir()) == [
+    for file in (secret, served.folder / "feedback.db"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    logs = {"feedback.db-shm", "feedback.db-wal"}  # of the database, while it is open
+    assert sorted({file.name for file in served.folder.iterdir()} - logs) == [
+        "feedback.db",
         "feedback.key",
         "log",
         "settings.toml",

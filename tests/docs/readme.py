@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.app import create_app
+from tests.temporary import temporary_settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -19,7 +20,7 @@ _VOLATILE = re.compile(r'("uuid": |"key": )"[^"]*"|\d{4}\.\d{2}\+[0-9a-f]{8}')
 
 def answer() -> dict[str, Any]:
     """What the service says to the story on its day."""
-    client = create_app(clock=lambda: DAY).test_client()
+    client = create_app(temporary_settings(), clock=lambda: DAY).test_client()
     response = client.post(
         "/cds-services/spasticity-order-sign", json=json.loads(STORY.read_text())
     )

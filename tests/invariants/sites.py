@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 
 from cds_service.app import create_app, load_site_rulebook
 from cds_service.cds import Indicator
 from cds_service.rules.schema import Rulebook
-from cds_service.settings import Rules, Settings, load_settings
+from cds_service.settings import Rules, Settings
 from tests.invariants.wire import ask, ask_why
+from tests.temporary import temporary_settings
 from tests.vignettes.cases import Case
 from tests.vignettes.fhir_json import Json
 from tests.vignettes.hook_request import hook_request
@@ -45,10 +44,9 @@ def site_rulebook() -> Rulebook:
 
 @cache
 def _settings() -> Settings:
-    secret = Path(tempfile.mkdtemp()) / "feedback.key"
-    secret.write_bytes(b"the same secret everywhere")
-    plain = load_settings()
-    return replace(plain, feedback=replace(plain.feedback, secret_file=secret))
+    settings = temporary_settings()
+    settings.feedback.secret_file.write_bytes(b"the same secret everywhere")
+    return settings
 
 
 @cache

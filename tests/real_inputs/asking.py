@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 from cds_service.app import create_app
 from tests.real_inputs.inputs import TODAY, PatientChart
+from tests.temporary import temporary_settings
 from tests.vignettes.fhir_json import Json, reference_to
 from tests.vignettes.hook_request import ORDERS_OF_HOOK
 from tests.vignettes.moment import Moment
@@ -75,7 +76,7 @@ class Service:
     templates: Mapping[str, Mapping[str, str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = create_app(clock=lambda: self.moment.now).test_client()
+        self.http = create_app(temporary_settings(), clock=lambda: self.moment.now).test_client()
         listed = self.http.get("/cds-services").get_json()["services"]
         self.templates = {one["id"]: one.get("prefetch", {}) for one in listed}
         logging.getLogger("cds_service").addHandler(_Faults(self.problems))

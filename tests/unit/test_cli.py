@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,8 +21,11 @@ from cds_service.cli import main, moment
 from cds_service.consultation import Consultation
 from cds_service.errors import PatientUnobtainable, RulebookError
 from cds_service.settings import CONFIG_VARIABLE
+from cds_service.store.database import Store
+from cds_service.store.entries import FeedbackEntry
 from tests.contract.support import (
     CARD,
+    NOW,
     Advisor,
     order_select,
     order_sign,
@@ -323,3 +328,54 @@ def test_clients_without_tokens_are_told_back(started: list[str]) -> None:
 @pytest.mark.parametrize("port", ["0", "70000", "http"])
 def test_serve_needs_a_port(port: str) -> None:
     assert run("serve", "--port", port).exit_code == 2
+
+
+# --- the store ------------------------------------------------------------------------------------
+
+
+def test_feedback_is_exported(tmp_path: Path) -> None:
+    """From the day on that is asked for, in the site's time zone."""
+    (tmp_path / "site.toml").write_text('[server]\ntimezone = "Europe/Berlin"\n', encoding="utf-8")
+    store = Store(f"sqlite:///{tmp_path}/feedback.db")
+    for hour, name in ((21, "late-on-the-second"), (22, "early-on-the-third")):
+        entry = FeedbackEntry(name, "overridden", NOW, user_comment="wörtlich")
+        store.add_feedback("s", "", [entry], datetime(2026, 6, 2, hour, 30, tzinfo=UTC))
+    store.close()
+    export = ("feedback", "export", "--config", "site.toml", "--format")
+    result = run(*export, "csv")
+    assert result.exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(result.stdout, newline="")))
+    assert [row["card"] for row in rows] == ["late-on-the-second", "early-on-the-third"]
+    assert rows[0]["user_comment"] == "wörtlich"
+    events = run(*export, "ndjson", "--since", "2026-06-03").stdout.splitlines()
+    (event,) = map(json.loads, events)
+    assert event["resourceType"] == "AuditEvent"
+    assert event["recorded"] == "2026-06-02T22:30:00Z"
+
+
+def test_export_makes_no_database(tmp_path: Path) -> None:
+    """A misspelt address is told, not answered with an empty table."""
+    result = run("feedback", "export", "--format", "csv")
+    assert result.exit_code == 1
+    assert "SQLITE_CANTOPEN" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_of_an_older_database(tmp_path: Path) -> None:
+    (tmp_path / "feedback.db").touch()
+    result = run("feedback", "export", "--format", "csv")
+    assert result.exit_code == 1
+    assert "run `cds-service db upgrade`" in result.stderr
+    assert run("db", "upgrade").exit_code == 0
+    assert run("feedback", "export", "--format", "csv").stdout.startswith("received_at,")
+
+
+def test_upgrade_of_a_database_that_is_away() -> None:
+    (Path.cwd() / "site.toml").write_text(
+        '[feedback]\ndatabase_url = "postgresql+psycopg://user:xMARKERx@127.0.0.1:9/name"\n',
+        encoding="utf-8",
+    )
+    result = run("db", "upgrade", "--config", "site.toml")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("the feedback store cannot be used now")
+    assert "MARKER" not in result.stderr

@@ -246,7 +246,6 @@ def test_the_public_sandbox_is_known_by_issuer_and_keys(client: Client, sandbox:
 def test_keys_of_later_features_are_named(tmp_path: Path) -> None:
     assert load(tmp_path, EVERYTHING).without_effect == (
         "fhir",
-        "feedback.database_url",
         "feedback.silence",
         "ui",
     )
@@ -303,6 +302,8 @@ def test_unknown_keys(tmp_path: Path, text: str, key: str) -> None:
         ("[fhir]\nmax_bytes = 1.5", "fhir.max_bytes"),
         ("[fhir]\nmax_pages = 0", "fhir.max_pages"),
         ("[feedback]\ndatabase_url = 'mysql://a'", "feedback.database_url"),
+        ("[feedback]\ndatabase_url = 'sqlite://'", "feedback.database_url"),
+        ("[feedback]\ndatabase_url = 'sqlite:///'", "feedback.database_url"),
         ("[feedback]\nsilence_days = -1", "feedback.silence_days"),
         ("[feedback]\nsecret_file = true", "feedback.secret_file"),
         ("[limits]\nmax_request_bytes = 0", "limits.max_request_bytes"),

@@ -29,6 +29,7 @@ def test_every_member_says_what_to_send(file: Any) -> None:
 def test_there_is_one_for_every_hook_served() -> None:
     assert [file.name for file in SCHEMAS] == [
         "any-hook.json",
+        "feedback.json",
         "medication-prescribe.json",
         "order-select.json",
         "order-sign.json",
