@@ -14,6 +14,7 @@ from flask import Flask
 import cds_service
 from cds_service import consultation
 from cds_service.consultation import Filters
+from cds_service.ehr.reading_back import EhrReader
 from cds_service.errors import SettingsError
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.settings import Settings, load_settings
@@ -47,6 +48,12 @@ def create_app(
         filters=site_filters(settings, rulebook),
         secret=read_secret(settings.feedback.secret_file) or secrets.token_bytes(_SECRET_BYTES),
     )
+    reader = EhrReader(
+        settings.fhir.allowed_servers,
+        settings.fhir.timeout_s,
+        settings.fhir.max_bytes,
+        settings.fhir.max_pages,
+    )
 
     app = Flask(__name__, static_folder=None)
     app.wsgi_app = edge.TolerantSlashes(app.wsgi_app)  # type: ignore[method-assign]
@@ -57,7 +64,9 @@ def create_app(
     app.register_blueprint(
         calls.blueprint(
             rulebook.services,
-            lambda request: advise(request, now=now().astimezone(zone)),
+            reader.complete,
+            lambda request, moment: advise(request, now=moment),
+            lambda: now().astimezone(zone),
             settings.limits.max_request_bytes,
         )
     )

@@ -130,7 +130,7 @@ class Settings:
     """Keys that were set for features this version does not have."""
 
 
-_LATER_FEATURES = ("security.clients", "fhir", "feedback.database_url", "feedback.silence", "ui")
+_LATER_FEATURES = ("security.clients", "feedback.database_url", "feedback.silence", "ui")
 """Keys that are checked and otherwise without effect, until their feature is there."""
 
 

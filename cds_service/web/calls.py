@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, request
 
 from cds_service.cds import HookRequest, Service
 from cds_service.consultation import Consultation
+from cds_service.ehr.reading_back import Completed
 from cds_service.web import envelope
 from cds_service.web.body import read_body
 from cds_service.web.edge import HOOKS_PATH
@@ -16,7 +18,8 @@ from cds_service.web.replies import json_reply, not_found
 
 _DISCOVERY_SECONDS = 60
 
-Consult = Callable[[HookRequest], Consultation]
+Complete = Callable[[HookRequest, Service, date], Completed]
+Consult = Callable[[HookRequest, datetime], Consultation]
 
 
 def discovery(services: Mapping[str, Service]) -> dict[str, Any]:
@@ -36,8 +39,17 @@ def _entry(service: Service) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
 
-def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int) -> Blueprint:
-    """The paths that the standard defines, and ``explain`` beside them."""
+def blueprint(
+    services: Mapping[str, Service],
+    complete: Complete,
+    consult: Consult,
+    now: Callable[[], datetime],
+    max_bytes: int,
+) -> Blueprint:
+    """The paths that the standard defines, and ``explain`` beside them.
+
+    ``now`` gives the moment of a call in the zone of the site.
+    """
     routes = Blueprint("calls", __name__)
 
     @routes.get(HOOKS_PATH)
@@ -74,7 +86,10 @@ def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int)
                 g.hook_instance = accepted.request.hook_instance
         except RecursionError:
             raise envelope.nested_too_deeply() from None
-        consultation = consult(accepted.request)
+        moment = now()
+        completed = complete(accepted.request, service, moment.date())
+        g.notes = accepted.notes + completed.notes
+        consultation = consult(completed.request, moment)
         g.cards = len(consultation.response["cards"])
         return consultation
 

@@ -170,7 +170,6 @@ def test_what_this_version_cannot_do_stops_the_start(tmp_path: Path) -> None:
 def test_keys_of_later_features_are_named(tmp_path: Path) -> None:
     assert load(tmp_path, EVERYTHING).without_effect == (
         "security.clients",
-        "fhir",
         "feedback.database_url",
         "feedback.silence",
         "ui",
