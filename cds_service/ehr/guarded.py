@@ -101,11 +101,20 @@ class ReadFailed(Exception):
 
 
 class Budget:
-    """What the reads of one call may spend together: time, and bytes after decompression."""
+    """What the reads of one call may spend together: time, and bytes after decompression.
+
+    ``most_at_once`` is how many bytes a single answer may take, so that one that never ends does
+    not cost all others; by default all of them.
+    """
 
     def __init__(
-        self, seconds: float, max_bytes: int, monotonic: Callable[[], float] = time.monotonic
+        self,
+        seconds: float,
+        max_bytes: int,
+        most_at_once: int | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.most_at_once = max_bytes if most_at_once is None else most_at_once
         self._until = monotonic() + seconds
         self._bytes_left = max_bytes
         self._monotonic = monotonic
@@ -115,12 +124,11 @@ class Budget:
         """Seconds until the deadline, at least 0."""
         return max(self._until - self._monotonic(), 0.0)
 
-    def take(self, count: int) -> None:
-        """Spend bytes; raises ``ReadFailed`` where there are not so many left."""
+    def take(self, count: int) -> bool:
+        """Spend bytes, or with a negative count give them back; whether there were enough."""
         with self._lock:
             self._bytes_left -= count
-            if self._bytes_left < 0:
-                raise ReadFailed(Cause.TOO_LARGE)
+            return self._bytes_left >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +235,24 @@ def _read(response: requests.Response, budget: Budget) -> Reply:
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type not in _MEDIA_TYPES:
         raise ReadFailed(Cause.MEDIA_TYPE)
+    return Reply(media_type, _read_body(response, budget))
+
+
+def _read_body(response: requests.Response, budget: Budget) -> bytes:
     chunks = []
-    for chunk in response.iter_content(_CHUNK):
-        budget.take(len(chunk))
-        chunks.append(chunk)
-    return Reply(media_type, b"".join(chunks))
+    size = 0
+    is_whole = False
+    try:
+        for chunk in response.iter_content(_CHUNK):
+            size += len(chunk)
+            if not budget.take(len(chunk)) or size > budget.most_at_once:
+                raise ReadFailed(Cause.TOO_LARGE)
+            chunks.append(chunk)
+        is_whole = True
+    finally:
+        if not is_whole:
+            budget.take(-size)
+    return b"".join(chunks)
 
 
 # --- a timeout that is a deadline -----------------------------------------------------------------

@@ -26,6 +26,8 @@ PRODUCTS_KEY = "medicationsReferenced"
 """The prefetch key of Medications that were read because something refers to them."""
 
 _THREADS = 16
+_ANSWERS_IN_A_BUDGET = 4
+"""One answer may take this part of the bytes of a call."""
 _MOST_PRODUCTS = 50
 _TOKEN = re.compile(r"[!-~]+")
 _OUTCOME = "OperationOutcome"
@@ -121,7 +123,9 @@ class EhrReader:
         token = request.access_token
         if token is not None and not _TOKEN.fullmatch(token):
             return Completed(request, ("access_token-unusable",))
-        ehr = _Ehr(base, token, Budget(self._timeout_s, self._max_bytes, self._monotonic))
+        most_at_once = self._max_bytes // _ANSWERS_IN_A_BUDGET
+        budget = Budget(self._timeout_s, self._max_bytes, most_at_once, self._monotonic)
+        ehr = _Ehr(base, token, budget)
         queries = _lacking(request, service, today, base) + _continued(request, service, base)
         self._run([query for query in queries if query.cause is Cause.TIMEOUT], ehr)
         prefetch = {**request.prefetch, **_values(queries)}
