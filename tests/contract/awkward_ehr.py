@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -77,13 +78,14 @@ class AwkwardEhr:
     """What it answers, by the longest beginning of the path that fits, and what it was asked."""
 
     port: int
+    scheme: str = "http"
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     is_stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}/fhir"
+        return f"{self.scheme}://127.0.0.1:{self.port}/fhir"
 
     def on(self, path: str, behaviour: Behaviour) -> None:
         """Behave so at every path under the base that begins so; "" is all of them."""
@@ -102,9 +104,13 @@ class AwkwardEhr:
 
 
 @contextmanager
-def awkward_ehr() -> Iterator[AwkwardEhr]:
+def awkward_ehr(tls: ssl.SSLContext | None = None) -> Iterator[AwkwardEhr]:
     server = _Server(("127.0.0.1", 0), Exchange)
-    server.ehr = AwkwardEhr(server.server_address[1])
+    server.ehr = AwkwardEhr(server.server_address[1], "http" if tls is None else "https")
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -5,17 +5,26 @@ from __future__ import annotations
 import io
 import json
 import logging
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service.app import create_app, load_site_rulebook
+from cds_service.cds import HookRequest
+from cds_service.ehr.reading_back import EhrReader
 from cds_service.rules.rulebook import Rulebook
 from cds_service.web.logs import log_to
 from tests.contract import awkward_ehr as ehr_that_is
@@ -31,6 +40,7 @@ from tests.contract.awkward_ehr import (
     saying,
     searchset,
 )
+from tests.contract.serving import JSON, REAL, start, stop, wait_until_ready
 from tests.contract.support import (
     NOW,
     ORDER_SIGN,
@@ -283,6 +293,15 @@ def test_a_call_without_server_is_answered_from_its_prefetch(
     assert notes(log) == ["fhirServer-missing"]
 
 
+@pytest.mark.parametrize("id", ["\ud800", "..", "a/../../b", "p1?x=", "%2e%2e", "\u0000"])
+def test_an_id_that_no_address_can_carry(service: FlaskClient, ehr: AwkwardEhr, id: str) -> None:
+    context = order_sign(draftOrders=bundle(ORAL_BACLOFEN), patientId=id)["context"]
+    body = json.dumps(call(ehr, context=context | {"userId": f"Practitioner/{id}"}))
+    response = service.post(ORDER_SIGN, data=body, content_type="application/json")
+    assert response.status_code in {400, 412}
+    assert all(path.startswith("/fhir/") and "/.." not in path for path in ehr.asked())
+
+
 # --- servers that misbehave -----------------------------------------------------------------------
 
 LATER = TIMEOUT_S / 4
@@ -447,6 +466,62 @@ def test_cookies_are_not_kept(service: FlaskClient, ehr: AwkwardEhr) -> None:
     assert all("Cookie" not in each.headers for each in ehr.seen)
 
 
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key and certificate of a server at 127.0.0.1 that nobody outside the house knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hospital")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "hospital.pem"
+    pem = serialization.Encoding.PEM
+    private = serialization.PrivateFormat.PKCS8
+    file.write_bytes(
+        key.private_bytes(pem, private, serialization.NoEncryption())
+        + certificate.public_bytes(pem)
+    )
+    return file
+
+
+@pytest.mark.parametrize(
+    ("host", "is_known", "is_read"),
+    [("127.0.0.1", True, True), ("127.0.0.1", False, False), ("localhost", True, False)],
+)
+def test_a_certificate_must_be_trusted_by_the_system(
+    open_service: Open,
+    authority: Path,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    is_known: bool,
+    is_read: bool,
+) -> None:
+    """A hospital's own authority counts; otherwise it ends before the token is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority)
+    if is_known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with awkward_ehr(context) as secure:
+        base = f"https://{host}:{secure.port}/fhir"
+        content = call(secure, {"patient": PATIENT}, fhirServer=base)
+        found = missing(asked(open_service(base), content))
+        assert found == (set() if is_read else NOT_OBTAINED)
+        assert len(secure.seen) == (LISTS if is_read else 0)
+        assert is_read or "conditions-certificate" in notes(log)
+
+
 # --- pages ----------------------------------------------------------------------------------------
 
 
@@ -484,6 +559,17 @@ def test_a_list_that_was_sent_in_part_is_continued(service: FlaskClient, ehr: Aw
     assert missing(response) == set()
     assert KIDNEY_RULE in response.text
     assert ehr.asked("Condition") == ["/fhir/Condition?page=2"]
+
+
+def test_a_list_that_was_sent_in_a_form_of_its_own_is_left_to_the_core(
+    service: FlaskClient, ehr: AwkwardEhr
+) -> None:
+    """An array of resources, one of which has the word for a further page in it."""
+    sent = [KIDNEYS | {"note": [{"text": "next"}]}]
+    response = asked(service, call(ehr, {"conditions": sent}))
+    assert missing(response) == set()
+    assert KIDNEY_RULE in response.text
+    assert ehr.asked("Condition") == []
 
 
 @pytest.mark.parametrize(
@@ -639,6 +725,15 @@ def test_products_that_came_along_are_not_asked_for(service: FlaskClient, ehr: A
     assert ehr.asked("Medication?") == []
 
 
+def test_products_that_were_sent_under_the_same_name_are_kept(
+    service: FlaskClient, ehr: AwkwardEhr
+) -> None:
+    requests = searchset(active("r1", "Medication/m1"), active("r2", "Medication/m2"))
+    sent = {"medicationRequests": requests, "medicationsReferenced": LEVODOPA}
+    assert LEVODOPA_RULE in asked(service, call(ehr, sent)).text
+    assert ehr.asked("Medication?") == []
+
+
 def test_at_most_fifty_products_are_read(
     service: FlaskClient, ehr: AwkwardEhr, log: io.StringIO
 ) -> None:
@@ -675,6 +770,33 @@ def test_refusals_do_not_open_the_breaker(service: FlaskClient, ehr: AwkwardEhr)
     assert len(ehr.seen) == 3 * (1 + LISTS)
 
 
+def test_every_read_is_observed(rulebook: Rulebook, ehr: AwkwardEhr) -> None:
+    """For the metrics: outcome and seconds, nothing of the patient; the breaker by origin."""
+    seen: list[tuple[str, float]] = []
+    reader = EhrReader(
+        [ehr.base],
+        10,
+        10_000_000,
+        3,
+        observe=lambda outcome, seconds: seen.append((outcome, seconds)),
+    )
+    ehr.on("Condition?", saying({}, 404))
+    request = HookRequest(
+        service="spasticity-order-sign",
+        hook="order-sign",
+        hook_instance="i",
+        patient_id="p1",
+        fhir_server=ehr.base,
+        access_token=TOKEN,
+    )
+    completed = reader.complete(request, rulebook.services[request.service], NOW.date())
+    outcomes = [outcome for outcome, _ in seen]
+    assert sorted(outcomes) == ["ok"] * LISTS + ["status-404"]
+    assert all(0 <= seconds < GENEROUS_S + 10 for _, seconds in seen)
+    assert reader.breaker_states() == {ehr.base.removesuffix("/fhir"): "closed"}
+    assert TOKEN not in repr(completed)
+
+
 def test_the_order_lists_of_two_versions(service: FlaskClient, ehr: AwkwardEhr) -> None:
     """Clarification 43: no server has both MedicationRequest and MedicationOrder."""
     ehr.on("MedicationOrder?", saying({}, 404))
@@ -698,3 +820,23 @@ def test_a_query_without_a_value_for_its_token_is_not_missing(
     context = call(ehr)["context"] | {"encounterId": "e1"}
     assert missing(asked(client, call(ehr, context=context))) == {"conditions"}
     assert ehr.asked("Condition?encounter") == ["/fhir/Condition?encounter=e1"]
+
+
+def test_the_workers_of_the_server_read(ehr: AwkwardEhr, tmp_path: Path) -> None:
+    """Threads do not survive a fork, so they must not be there before it."""
+    text = f'[fhir]\nallowed_servers = ["{ehr.base}"]\ntimeout_s = 10'
+    served = start(tmp_path, settings=text, program=REAL)
+    try:
+        wait_until_ready(served)
+        for _ in range(4):
+            status, content, _ = served.send(
+                "POST", ORDER_SIGN, json.dumps(call(ehr)).encode(), JSON
+            )
+            assert status == 200
+            assert b"could not be obtained" not in content
+        assert len(ehr.seen) == 4 * (1 + LISTS)
+        assert TOKEN not in served.log
+        assert '"notes"' not in served.log
+        assert "without effect" not in served.log
+    finally:
+        assert stop(served) == 0
