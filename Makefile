@@ -16,6 +16,9 @@ asked_version := $(if $(filter command environment,$(firstword $(origin PYTHON))
 key := $(shell { cat pyproject.toml requirements*.lock 2>/dev/null; pwd; echo '$(asked_version)'; } | cksum | tr ' ' '-')
 serve_stamp := .venv/serve-$(key).stamp
 develop_stamp := .venv/develop-$(key).stamp
+# Tests read from a FHIR server that has an environment of its own.
+fhir_server := .cache/fhir-server
+fhir_server_stamp := $(fhir_server)/installed-$(shell { cat requirements-fhir-server.lock 2>/dev/null; pwd; echo '$(asked_version)'; } | cksum | tr ' ' '-').stamp
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test check fix docs snapshots bench coverage lock clean lint format types layers pages
@@ -30,7 +33,7 @@ setup: $(develop_stamp) ## prepare .venv (PYTHON=python3.12 chooses the interpre
 serve: $(serve_stamp) ## serve on 127.0.0.1, PORT=8000
 	@.venv/bin/cds-service serve --port $(PORT) $(ARGS)
 
-test: $(develop_stamp) ## run every test (ARGS="-k taper" narrows)
+test: $(develop_stamp) $(fhir_server_stamp) ## run every test (ARGS="-k taper" narrows)
 	@$(python) -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
 
 check: $(develop_stamp) ## lint, format, types, layers, pages: reports everything, changes nothing
@@ -49,7 +52,7 @@ snapshots: $(develop_stamp) ## record the words of all cards and the coverage of
 bench: $(develop_stamp) ## run the benchmarks
 	@$(python) -m benchmarks $(ARGS)
 
-coverage: $(develop_stamp) ## run every test and print the lines and branches none of them took
+coverage: $(develop_stamp) $(fhir_server_stamp) ## run every test and print the lines and branches none of them took
 	@$(python) -m pytest --numprocesses auto --maxprocesses 4 --cov --cov-report=term-missing $(ARGS)
 
 lint: $(develop_stamp)
@@ -81,6 +84,7 @@ lock: ## resolve the dependencies of pyproject.toml again (UPGRADE=--upgrade mov
 	@$(compile) --group pyproject.toml:build --constraints requirements.lock --output-file requirements-build.lock
 	@$(compile) pyproject.toml --group dev --group build --constraints requirements.lock \
 		--constraints requirements-build.lock --output-file requirements-dev.lock
+	@$(compile) --group pyproject.toml:fhir-server --output-file requirements-fhir-server.lock
 
 clean: ## remove .venv and every cache
 	rm -rf .venv .cache .hypothesis build dist
@@ -136,3 +140,9 @@ $(develop_stamp):
 	@$(pip) install --require-hashes -r requirements-dev.lock
 	@$(install_project)
 	@rm -f .venv/*.stamp && touch $@ $(serve_stamp)
+
+$(fhir_server_stamp): | $(develop_stamp)
+	@echo 'installing the FHIR server that tests read from'
+	@$(python) -m venv --clear $(fhir_server)
+	@$(fhir_server)/bin/python -m pip --quiet --disable-pip-version-check --no-input install --require-hashes -r requirements-fhir-server.lock
+	@touch $@

@@ -13,15 +13,16 @@ from pathlib import Path
 from flask import Flask
 
 import cds_service
-from cds_service import consultation
 from cds_service.consultation import Filters
 from cds_service.ehr import key_sets
 from cds_service.ehr.key_sets import Fetch, KeySets, KeyUnavailable
+from cds_service.ehr.reading_back import EhrReader
 from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.settings import Client, Settings, load_settings
 from cds_service.store.database import Store
 from cds_service.web import authentication, calls, edge, feedback, operations, replies
+from cds_service.web.answering import Desk
 from cds_service.web.authentication import Authentication
 
 log = logging.getLogger(__name__)
@@ -37,24 +38,34 @@ def create_app(
     *,
     rulebook: Rulebook | None = None,
     clock: Callable[[], datetime] | None = None,
-    fetch: Fetch = key_sets.fetch,
+    fetch: Fetch | None = None,
 ) -> Flask:
     """Build the application; raises ``SettingsError`` or ``RulebookError``.
 
     Without settings they are read from the file that CDS_SERVICE_CONFIG names. The clock gives
-    aware instants. ``fetch`` obtains the key sets of clients. Where the secret file does not
-    exist the keys of findings last as long as this process; ``cds-service serve`` makes it first.
+    aware instants. ``fetch`` stands in for the network that the key sets of clients come by.
+    Where the secret file does not exist the keys of findings last as long as this process;
+    ``cds-service serve`` makes it first.
     """
     settings = settings or load_settings()
     rulebook = rulebook or load_site_rulebook(settings)
     zone = settings.server.timezone
     now = clock or partial(datetime.now, zone)
     store = open_store(settings)
-    advise = partial(
-        consultation.consult,
+    most_bytes = settings.limits.max_request_bytes
+    desk = Desk(
         rulebook=rulebook,
+        reader=EhrReader(
+            settings.fhir.allowed_servers,
+            settings.fhir.timeout_s,
+            settings.fhir.max_bytes,
+            settings.fhir.max_pages,
+        ),
+        store=store,
         filters=site_filters(settings, rulebook),
         secret=read_secret(settings.feedback.secret_file) or secrets.token_bytes(_SECRET_BYTES),
+        now=lambda: now().astimezone(zone),
+        silence_days=settings.feedback.silence_days if settings.feedback.silence else None,
     )
 
     app = Flask(__name__, static_folder=None)
@@ -63,28 +74,19 @@ def create_app(
     edge.watch(app)
     edge.allow_origins(app, settings.cors.origins)
     if settings.security.require_jwt:
-        authentication.register(
-            app,
-            Authentication(
-                settings.security.clients,
-                str(settings.server.base_url),  # with require_jwt the settings have one
-                KeySets(dict(map(key_source, settings.security.clients)), fetch),
-                store.consume_token,
-                now,
-            ),
-            settings.limits.max_request_bytes,
+        sources = dict(map(key_source, settings.security.clients))
+        urls = [source for source in sources.values() if isinstance(source, str)]
+        verify = Authentication(
+            settings.security.clients,
+            str(settings.server.base_url),  # with require_jwt the settings have one
+            KeySets(sources, fetch or key_sets.guarded_fetch(urls)),
+            store.consume_token,
+            now,
         )
+        authentication.register(app, verify, most_bytes)
     app.register_blueprint(operations.blueprint(rulebook.version, store.is_reachable))
-    app.register_blueprint(
-        calls.blueprint(
-            rulebook.services,
-            lambda request: advise(request, now=now().astimezone(zone)),
-            settings.limits.max_request_bytes,
-        )
-    )
-    app.register_blueprint(
-        feedback.blueprint(rulebook.services, store, now, settings.limits.max_request_bytes)
-    )
+    app.register_blueprint(calls.blueprint(rulebook.services, desk, most_bytes))
+    app.register_blueprint(feedback.blueprint(rulebook.services, store, now, most_bytes))
     return app
 
 

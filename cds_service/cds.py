@@ -5,6 +5,7 @@ Source: CDS Hooks 2.0.1, https://cds-hooks.hl7.org/STU2/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,11 @@ HOOKS = ("order-select", "order-sign", MEDICATION_PRESCRIBE, PATIENT_VIEW)
 
 SUMMARY_LIMIT = 140
 """A card summary must stay strictly below this many characters."""
+
+TOKEN = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+"""A token of a prefetch template; its name is the first group."""
+
+_USER_TYPES = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson")
 
 
 class Indicator(StrEnum):
@@ -77,3 +83,21 @@ class HookRequest:
     user_id: str | None = None
     encounter_id: str | None = None
     selections: tuple[str, ...] = ()
+
+    @property
+    def tokens(self) -> Mapping[str, str]:
+        """Prefetch token -> its value, for the tokens that have one in this call."""
+        user_type, _, user = (self.user_id or "").partition("/")
+        values = {
+            "context.patientId": self.patient_id,
+            "context.userId": self.user_id,
+            "context.encounterId": self.encounter_id,
+            f"user{user_type}Id": user if user_type in _USER_TYPES else None,
+        }
+        return {name: value for name, value in values.items() if value}
+
+    def can_be_asked(self, template: str) -> bool:
+        """Whether every token of a prefetch template has a value in this call."""
+        return all(
+            name in self.tokens or name.startswith("today()") for name in TOKEN.findall(template)
+        )

@@ -93,8 +93,6 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
                 err=True,
             )
         app = create_app(settings)
-    for key in settings.without_effect:
-        click.echo(f"warning: {key} is without effect in this version", err=True)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"starting at http://{shown}:{port}/cds-services, stop with Ctrl-C", err=True)
     Server(app, host, port, workers).run()

@@ -79,7 +79,7 @@ def consult(
         patient=patient,
         clock=Clock(now, now.tzinfo or _no_zone(now)),
         vocabulary=rulebook.vocabulary,
-        obtained=_obtained(service, answers),
+        obtained=_obtained(request, service, answers),
         set_aside=set_aside,
     )
     chart = Chart(record, in_drafts)
@@ -271,7 +271,10 @@ def _patient(request: HookRequest, answers: Mapping[str, Answered]) -> Patient:
     ]
     if not patients:
         raise PatientUnobtainable(
-            "prefetch.patient", "the patient could not be obtained; send it as prefetch"
+            "prefetch.patient",
+            "holds no Patient; send the resource"
+            if "patient" in request.prefetch
+            else "was not sent, and could not be read from a FHIR server; send it as prefetch",
         )
     for patient in patients:
         if patient.id in (None, request.patient_id):
@@ -302,16 +305,20 @@ def _once(records: Sequence[Record]) -> list[Record]:
     return list(found.values())
 
 
-def _obtained(service: Service, answers: Mapping[str, Answered]) -> Mapping[str, Obtained]:
+def _obtained(
+    request: HookRequest, service: Service, answers: Mapping[str, Answered]
+) -> Mapping[str, Obtained]:
     """Resource type -> what became of the queries for it.
 
-    A key is what its template asks for; under other keys what came speaks for itself.
+    A key is what its template asks for; under other keys what came speaks for itself. A query
+    about an encounter or user that the call does not have leaves nothing out.
     """
     asked: dict[str, list[Obtained]] = {}
     for key, template in service.prefetch.items():
         name = template.split("?")[0].split("/")[0]
         answer = answers.get(key)
-        asked.setdefault(name, []).append(answer.obtained if answer else Obtained.NO)
+        unanswered = Obtained.NO if request.can_be_asked(template) else Obtained.YES
+        asked.setdefault(name, []).append(answer.obtained if answer else unanswered)
     volunteered: dict[str, list[Obtained]] = {}
     for key, answer in answers.items():
         if key not in service.prefetch:

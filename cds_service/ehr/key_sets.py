@@ -11,15 +11,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import requests
 from jwt import PyJWK, PyJWTError
-from urllib3.exceptions import HTTPError
 
+from cds_service.ehr.guarded import Budget, GuardedClient, ReadFailed
 from cds_service.errors import CdsServiceError
 
 log = logging.getLogger(__name__)
@@ -39,6 +37,7 @@ UNKNOWN_KEY_PAUSE_S = 30
 _RETRY_WITH_KEYS_S = 30
 _RETRY_WITHOUT_KEYS_S = 5
 
+_FETCH_S = 3
 _LEAST_RSA_BITS = 2048
 
 Fetch = Callable[[str], bytes]
@@ -223,30 +222,14 @@ def _algorithm(entry: Mapping[str, Any]) -> str | None:
     return "RS384" if entry.get("kty") == "RSA" else None
 
 
-# --- until the guarded client of this room is there -----------------------------------------------
+def guarded_fetch(urls: Iterable[str]) -> Fetch:
+    """Fetches these key sets and nothing else, with the guarded client of this room."""
+    client = GuardedClient(urls)
 
-
-def fetch(url: str) -> bytes:
-    """The body at a URL: no redirect, no proxy or password of the environment, 3 seconds."""
-    deadline = time.monotonic() + 3
-    with requests.Session() as session:
-        session.trust_env = False
-        response = session.get(
-            url,
-            timeout=1,
-            allow_redirects=False,
-            stream=True,
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-        )
-        if response.status_code != HTTPStatus.OK:
-            raise KeyUnavailable("the key set was answered with another status than 200")
-        body = b""
+    def fetch(url: str) -> bytes:
         try:
-            # Its timeout is no deadline: every byte that drips in starts it anew.
-            while part := response.raw.read1(1 << 16, decode_content=True):
-                body += part
-                if len(body) > MOST_BYTES or time.monotonic() > deadline:
-                    raise KeyUnavailable("the key set is too large or came too slowly")
-        except HTTPError:
-            raise KeyUnavailable("the answer broke off") from None
-        return body
+            return client.get(url, budget=Budget(_FETCH_S, MOST_BYTES)).body
+        except ReadFailed as failure:
+            raise KeyUnavailable(failure.cause) from None
+
+    return fetch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 
 from cds_service.cds import Indicator
@@ -27,9 +26,6 @@ CONFIG_VARIABLE = "CDS_SERVICE_CONFIG"
 
 _SQLITE = "sqlite:///"
 _SECRET_NAME = "feedback.key"  # noqa: S105 (the name of a file)
-
-_LATER_FEATURES = ("fhir", "ui")
-"""Keys that are checked and otherwise without effect, until their feature is there."""
 
 
 def load_settings(path: Path | str | None = None) -> Settings:
@@ -68,22 +64,11 @@ def _read(content: dict[str, object], base: Path, file: Path | None) -> Settings
         ui=Ui(ui.flag("enabled", default=Ui.enabled), ui.path("password_file")),
         rules=_rules(root.table("rules")),
         file=file,
-        without_effect=tuple(_set_too_early(content)),
     )
     root.refuse_the_rest()
     if problems:
         raise SettingsError("\n".join(f"{file}: {problem}" for problem in problems))
     return settings
-
-
-def _set_too_early(content: Mapping[str, object]) -> list[str]:
-    """The keys of later features that the file sets."""
-    keys = {section: table for section, table in content.items() if isinstance(table, dict)}
-    return [
-        key
-        for key in _LATER_FEATURES
-        if any(f"{section}.{name}".startswith(key) for section in keys for name in keys[section])
-    ]
 
 
 # --- one function a section -----------------------------------------------------------------------

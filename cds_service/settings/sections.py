@@ -122,5 +122,3 @@ class Settings:
     ui: Ui
     rules: Rules
     file: Path | None = None
-    without_effect: tuple[str, ...] = ()
-    """Keys that were set for features this version does not have."""

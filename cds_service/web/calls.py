@@ -11,13 +11,12 @@ from flask import Blueprint, Response, g, request
 from cds_service.cds import HookRequest, Service
 from cds_service.consultation import Consultation
 from cds_service.web import envelope
+from cds_service.web.answering import Answered, Desk
 from cds_service.web.body import read_body
 from cds_service.web.edge import HOOKS_PATH
 from cds_service.web.replies import json_reply, not_found
 
 _DISCOVERY_SECONDS = 60
-
-Consult = Callable[[HookRequest], Consultation]
 
 
 def discovery(services: Mapping[str, Service]) -> dict[str, Any]:
@@ -37,7 +36,7 @@ def _entry(service: Service) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
 
-def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int) -> Blueprint:
+def blueprint(services: Mapping[str, Service], desk: Desk, max_bytes: int) -> Blueprint:
     """The paths that the standard defines, and ``explain`` beside them."""
     routes = Blueprint("calls", __name__)
 
@@ -54,16 +53,14 @@ def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int)
     @routes.post(f"{HOOKS_PATH}/<service_id>")
     def call(service_id: str) -> Response:
         g.action = "call"
-        consultation = answer(service_id)
-        return json_reply(consultation.response)
+        return json_reply(decided(service_id, desk.answer).response)
 
     @routes.post(f"{HOOKS_PATH}/<service_id>/explain")
     def explain(service_id: str) -> Response:
         g.action = "explain"
-        consultation = answer(service_id)
-        return json_reply(consultation.explanation)
+        return json_reply(decided(service_id, desk.explain).explanation)
 
-    def answer(service_id: str) -> Consultation:
+    def decided(service_id: str, decide: Callable[[HookRequest], Answered]) -> Consultation:
         service = services.get(service_id)
         if service is None:
             raise not_found()
@@ -75,11 +72,12 @@ def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int)
                 g.hook_instance = accepted.request.hook_instance
         except RecursionError:
             raise envelope.nested_too_deeply() from None
-        hook_request = accepted.request
+        asked = accepted.request
         if client := g.get("client"):
-            hook_request = replace(hook_request, issuer=client.issuer, tenant=client.tenant)
-        consultation = consult(hook_request)
-        g.cards = len(consultation.response["cards"])
-        return consultation
+            asked = replace(asked, issuer=client.issuer, tenant=client.tenant)
+        answered = decide(asked)
+        g.notes = accepted.notes + answered.notes
+        g.cards = len(answered.consultation.response["cards"])
+        return answered.consultation
 
     return routes

@@ -14,7 +14,12 @@ from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-LOCKS = ["requirements.lock", "requirements-build.lock", "requirements-dev.lock"]
+LOCKS = [
+    "requirements.lock",
+    "requirements-build.lock",
+    "requirements-dev.lock",
+    "requirements-fhir-server.lock",
+]
 
 NOT_OURS = {".cache", ".git", ".hypothesis", ".venv", "__pycache__", "build", "dist", "real_inputs"}
 """Made by tools, or copied byte by byte from others."""
@@ -98,6 +103,7 @@ def test_every_dependency_is_locked() -> None:
     groups = PROJECT["dependency-groups"]
     assert names(PROJECT["project"]["dependencies"]) - pins("requirements.lock").keys() == set()
     assert names(groups["build"]) - pins("requirements-build.lock").keys() == set()
+    assert names(groups["fhir-server"]) - pins("requirements-fhir-server.lock").keys() == set()
     assert names(groups["dev"]) - pins("requirements-dev.lock").keys() == set()
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from werkzeug.test import TestResponse
 
+from cds_service.cards.history import History
 from cds_service.cds import HookRequest, Service
 from cds_service.consultation import Consultation, Filters
 from cds_service.rules.rulebook import Rulebook
@@ -90,6 +91,7 @@ class Advisor:
         *,
         now: datetime,
         filters: Filters,
+        history: History = History(),  # noqa: B008 - frozen
         secret: bytes = b"",
     ) -> Consultation:
         self.requests.append(request)

@@ -97,7 +97,6 @@ def test_every_key_has_a_default_fit_for_a_trial(
     assert not settings.rules.shadow
     assert settings.rules.minimum_indicator == {}
     assert settings.rules.parameters == {}
-    assert settings.without_effect == ()
 
 
 def test_an_empty_file_changes_nothing_but_the_folder(tmp_path: Path) -> None:
@@ -178,7 +177,6 @@ def test_tokens_are_made_out_to_the_public_url(tmp_path: Path) -> None:
     settings = load(tmp_path, SECURED)
     assert settings.security.require_jwt
     assert settings.server.base_url == "https://cds.example.org/spasticity"
-    assert settings.without_effect == ()
 
 
 def test_tokens_need_an_audience(tmp_path: Path) -> None:
@@ -241,15 +239,6 @@ def test_an_issuer_is_listed_once(tmp_path: Path) -> None:
 def test_the_public_sandbox_is_known_by_issuer_and_keys(client: Client, sandbox: bool) -> None:
     """SEC-07: its private key is published."""
     assert client.is_public_sandbox is sandbox
-
-
-def test_keys_of_later_features_are_named(tmp_path: Path) -> None:
-    assert load(tmp_path, EVERYTHING).without_effect == (
-        "fhir",
-        "feedback.silence",
-        "ui",
-    )
-    assert load(tmp_path, "[feedback]\nsecret_file = 'a'").without_effect == ()
 
 
 @pytest.mark.parametrize(

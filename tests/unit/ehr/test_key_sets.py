@@ -21,7 +21,7 @@ from cds_service.ehr.key_sets import (
     KeySets,
     KeyUnavailable,
     KeyUnknown,
-    fetch,
+    guarded_fetch,
     read_keys,
 )
 from tests.contract.tokens import ISSUER, JWKS_URL, Publisher, key_set, signer
@@ -387,6 +387,7 @@ class Answers(BaseHTTPRequestHandler):
             return
         self.send_response(404 if self.path == "/gone" else 200)
         content = b" " * (MOST_BYTES + 1) if self.path == "/large" else key_set(OLD.jwk())
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content) + 9 * (self.path == "/cut")))
         self.end_headers()
         self.wfile.write(content)
@@ -409,11 +410,11 @@ def address() -> Iterator[str]:
 
 def test_a_key_set_is_fetched(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert json.loads(fetch(f"{address}/keys"))["keys"][0]["kid"] == "old"
+    assert json.loads(guarded_fetch([address])(f"{address}/keys"))["keys"][0]["kid"] == "old"
 
 
 @pytest.mark.parametrize("path", ["/moved", "/gone", "/large", "/cut"])
 def test_nothing_else_is_taken_for_one(address: str, path: str) -> None:
     with pytest.raises((KeyUnavailable, OSError)):
-        fetch(f"{address}{path}")
+        guarded_fetch([address])(f"{address}{path}")
     assert Answers.seen == [path]
