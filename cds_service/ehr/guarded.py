@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
