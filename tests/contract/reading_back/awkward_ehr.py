@@ -10,7 +10,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,8 +26,10 @@ class Exchange(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        with suppress(OSError):  # a reader that gives up is what the tests are about
+        try:
             self.server.ehr.answer(self)
+        except OSError:  # a reader that gives up is what the tests are about
+            self.server.ehr.given_up.append(self.path)
 
     def log_message(self, *args: object) -> None:
         """Silence."""
@@ -81,6 +83,7 @@ class AwkwardEhr:
     scheme: str = "http"
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
     is_stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
