@@ -18,6 +18,7 @@ from cds_service.errors import SettingsError
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.settings import Settings, load_settings
 from cds_service.web import calls, edge, operations, replies
+from cds_service.web.metrics import Metrics
 
 _GUIDELINE = "spasticity"
 _SERVICES_FILE = "services.yaml"
@@ -51,9 +52,10 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.wsgi_app = edge.TolerantSlashes(app.wsgi_app)  # type: ignore[method-assign]
     replies.register(app)
-    edge.watch(app)
+    metrics = Metrics(rulebook)
+    edge.watch(app, metrics)
     edge.allow_origins(app, settings.cors.origins)
-    app.register_blueprint(operations.blueprint(rulebook.version))
+    app.register_blueprint(operations.blueprint(rulebook.version, metrics))
     app.register_blueprint(
         calls.blueprint(
             rulebook.services,

@@ -72,6 +72,7 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
     """Serve the hooks over HTTP until stopped."""
     from cds_service.app import create_app, make_secret
     from cds_service.web.logs import log_to
+    from cds_service.web.metrics import SharedCounts
     from cds_service.web.server import Server
 
     if not insecure and not _is_loopback(host):
@@ -81,6 +82,12 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
             "authenticates, or add --insecure if the network itself is trusted."
         )
     log_to(sys.stderr)
+    try:
+        counts = SharedCounts()
+    except OSError:
+        raise _Failed(
+            "no temporary directory can be written: name one in TMPDIR, or mount a tmpfs at /tmp"
+        ) from None
     with _told_plainly():
         settings = load_settings(config)
         secret_file = settings.feedback.secret_file
@@ -95,7 +102,7 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
         click.echo(f"warning: {key} is without effect in this version", err=True)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"starting at http://{shown}:{port}/cds-services, stop with Ctrl-C", err=True)
-    Server(app, host, port, workers).run()
+    Server(app, host, port, workers, **counts.hooks).run()
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from cds_service.answer import Verdict
 from cds_service.cards.cards import Keys, build_card
 from cds_service.cards.editing import Json, apply_actions
-from cds_service.cards.selection import Filters, cards_of, shown_findings
+from cds_service.cards.selection import MISSING_DATA, Filters, cards_of, shown_findings
 from cds_service.cards.suggestions import Suggestion
 from cds_service.cds import HookRequest, Service
 from cds_service.chart.chart import Chart
@@ -40,6 +40,8 @@ class Consultation:
 
     response: dict[str, Any]
     explanation: dict[str, Any]
+    missing: tuple[tuple[str, str], ...] = ()
+    """Datum and cause of all that a rule needed and did not get, for counting."""
 
 
 def consult(
@@ -113,7 +115,7 @@ class _Call:
             told.add(order)
             cards.append(build_card(group, self.rulebook, self.keys, accept, notes))
         response = {"cards": cards, "extension": {SUMMARY_EXTENSION: self._summary(decision)}}
-        return Consultation(response, self._explanation(decision, cards))
+        return Consultation(response, self._explanation(decision, cards), _missing(decision))
 
     def _notes(self, decision: Decision, order: str) -> list[Note]:
         hidden = self.filters.disabled | self.filters.shadow
@@ -170,6 +172,14 @@ class _Call:
                 for each in set_aside
             ]  # fmt: skip
         return explanation
+
+
+def _missing(decision: Decision) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (finding.case.datum, finding.answer.values.get("cause") or "unusable")
+        for finding in decision.findings
+        if finding.rule.id == MISSING_DATA and finding.case.datum is not None
+    )
 
 
 def _explained(evaluation: Evaluation) -> Json:

@@ -15,6 +15,9 @@ from cds_service.web.edge import HOOKS_PATH
 from cds_service.web.replies import json_reply, not_found
 
 _DISCOVERY_SECONDS = 60
+_SPECIFICATION = "2.0.1"
+"""The version of CDS Hooks that the answers are valid for; later drafts ask for it, earlier
+clients pass over it."""
 
 Consult = Callable[[HookRequest], Consultation]
 
@@ -32,6 +35,7 @@ def _entry(service: Service) -> dict[str, Any]:
         "id": service.id,
         "prefetch": dict(service.prefetch),
         "usageRequirements": service.usage_requirements,
+        "version": _SPECIFICATION,
     }
     return {name: value for name, value in members.items() if value}
 
@@ -53,7 +57,7 @@ def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int)
     @routes.post(f"{HOOKS_PATH}/<service_id>")
     def call(service_id: str) -> Response:
         g.action = "call"
-        consultation = answer(service_id)
+        consultation = g.consultation = answer(service_id)
         return json_reply(consultation.response)
 
     @routes.post(f"{HOOKS_PATH}/<service_id>/explain")

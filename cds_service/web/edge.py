@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 
+from cds_service.web.metrics import Metrics
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -18,6 +20,15 @@ log = logging.getLogger(__name__)
 
 HOOKS_PATH = "/cds-services"
 _PREFLIGHT_SECONDS = 600
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""On every answer that does not say otherwise itself."""
 
 
 class TolerantSlashes:
@@ -64,8 +75,8 @@ def _origin(origin: str) -> str | re.Pattern[str]:
     return re.compile(re.escape(origin.removesuffix(":*")) + port + r"\Z", re.IGNORECASE)
 
 
-def watch(app: Flask, monotonic: Callable[[], float] = time.monotonic) -> None:
-    """Add the common headers to every answer and one line to the log for every call."""
+def watch(app: Flask, metrics: Metrics, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Add the common headers to every answer; log and count every call."""
 
     @app.before_request
     def start() -> None:
@@ -73,13 +84,18 @@ def watch(app: Flask, monotonic: Callable[[], float] = time.monotonic) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "no-store"
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if "error_code" in g:
+            metrics.refused(g.error_code)
         if request.path.startswith(HOOKS_PATH):
             response.vary.add("Origin")
             if request.method != "OPTIONS":
-                _log_call(response, round((monotonic() - g.started) * 1000, 1))
+                seconds = monotonic() - g.started
+                metrics.call(g.get("service"), g.get("action"), response.status_code, seconds)
+                if "consultation" in g:
+                    metrics.consulted(g.service, g.consultation)
+                _log_call(response, round(seconds * 1000, 1))
         return response
 
 

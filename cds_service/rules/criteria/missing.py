@@ -26,7 +26,7 @@ from cds_service.rules.criteria.registry import (
 )
 from cds_service.rules.criteria.words import cut
 
-NOT_OBTAINED = "not obtained"
+NOT_OBTAINED = State.NOT_OBTAINED.value
 """The ``cause`` of a datum that the EHR did not deliver."""
 
 _PROBLEM_LENGTH = 90
@@ -42,8 +42,7 @@ def _missing(problem: str, *evidence: str, cause: str = "") -> Answer:
 def _of(reading: Reading) -> Answer:
     if reading.state is State.USABLE:
         return no(f"{reading.measurement.text if reading.measurement else ''} is there")
-    cause = NOT_OBTAINED if reading.state is State.NOT_OBTAINED else ""
-    return _missing(reading.problem, *reading.evidence, cause=cause)
+    return _missing(reading.problem, *reading.evidence, cause=reading.state.value)
 
 
 @criterion(reads=(MEDICATIONS, CONDITIONS, ALLERGIES, PROCEDURES), values=_VALUES)
