@@ -151,6 +151,33 @@ def _described(rulebook: Rulebook) -> str:
     )
 
 
+# --- config ---------------------------------------------------------------------------------------
+
+
+@main.group("config")
+def config_group() -> None:
+    """The settings of a site."""
+
+
+@config_group.command("check")
+@_config
+def check_config(config: Path | None) -> None:
+    """Print the settings in force, secrets hidden, and warn of what is unsafe for real patients.
+
+    Exit code 1 if the server would not start with them.
+    """
+    from cds_service.app import load_site_rulebook, read_secret, site_filters
+    from cds_service.settings_report import effective, risks
+
+    with _told_plainly():
+        settings = load_settings(config)
+        site_filters(settings, load_site_rulebook(settings))
+        read_secret(settings.feedback.secret_file)
+    click.echo(effective(settings))
+    for risk in risks(settings):
+        click.echo(f"warning: {risk}", err=True)
+
+
 # --- docs -----------------------------------------------------------------------------------------
 
 
