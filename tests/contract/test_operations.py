@@ -99,8 +99,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         wait_until_ready(server)
         yield server
     finally:
-        server.process.kill()
-        server.process.wait()
+        stop(server)
 
 
 def call(served: Served) -> int:
