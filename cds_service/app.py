@@ -24,6 +24,7 @@ from cds_service.store.database import Store
 from cds_service.web import authentication, calls, edge, feedback, operations, replies
 from cds_service.web.answering import Desk
 from cds_service.web.authentication import Authentication
+from cds_service.web.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +54,23 @@ def create_app(
     now = clock or partial(datetime.now, zone)
     store = open_store(settings)
     most_bytes = settings.limits.max_request_bytes
+    metrics = Metrics(rulebook)
+
+    def observe(outcome: str, seconds: float) -> None:
+        metrics.ehr_read(outcome, seconds)
+        for origin, state in reader.breaker_states().items():
+            metrics.breaker(origin, state.value)
+
+    reader = EhrReader(
+        settings.fhir.allowed_servers,
+        settings.fhir.timeout_s,
+        settings.fhir.max_bytes,
+        settings.fhir.max_pages,
+        observe=observe,
+    )
     desk = Desk(
         rulebook=rulebook,
-        reader=EhrReader(
-            settings.fhir.allowed_servers,
-            settings.fhir.timeout_s,
-            settings.fhir.max_bytes,
-            settings.fhir.max_pages,
-        ),
+        reader=reader,
         store=store,
         filters=site_filters(settings, rulebook),
         secret=read_secret(settings.feedback.secret_file) or secrets.token_bytes(_SECRET_BYTES),
@@ -71,7 +81,7 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.wsgi_app = edge.TolerantSlashes(app.wsgi_app)  # type: ignore[method-assign]
     replies.register(app)
-    edge.watch(app)
+    edge.watch(app, metrics)
     edge.allow_origins(app, settings.cors.origins)
     if settings.security.require_jwt:
         sources = dict(map(key_source, settings.security.clients))
@@ -84,9 +94,11 @@ def create_app(
             now,
         )
         authentication.register(app, verify, most_bytes)
-    app.register_blueprint(operations.blueprint(rulebook.version, store.is_reachable))
+    app.register_blueprint(
+        operations.blueprint(rulebook.version, metrics, {"store": store.is_reachable})
+    )
     app.register_blueprint(calls.blueprint(rulebook.services, desk, most_bytes))
-    app.register_blueprint(feedback.blueprint(rulebook.services, store, now, most_bytes))
+    app.register_blueprint(feedback.blueprint(rulebook.services, store, metrics, now, most_bytes))
     return app
 
 

@@ -78,9 +78,16 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
     """Serve the hooks over HTTP until stopped."""
     from cds_service.app import create_app, make_secret
     from cds_service.web.logs import log_to
+    from cds_service.web.metrics import SharedCounts
     from cds_service.web.server import Server
 
     log_to(sys.stderr)
+    try:
+        counts = SharedCounts()
+    except OSError:
+        raise _Failed(
+            "no temporary directory can be written: name one in TMPDIR, or mount a tmpfs at /tmp"
+        ) from None
     with _told_plainly():
         settings = load_settings(config)
         for warning in _exposure(settings, host, insecure=insecure):
@@ -95,7 +102,7 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
         app = create_app(settings)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"starting at http://{shown}:{port}/cds-services, stop with Ctrl-C", err=True)
-    Server(app, host, port, workers).run()
+    Server(app, host, port, workers, **counts.hooks).run()
 
 
 def _exposure(settings: Settings, host: str, *, insecure: bool) -> Iterator[str]:
@@ -226,6 +233,33 @@ def _described(rulebook: Rulebook) -> str:
         f"rulebook {rulebook.version}: {len(rulebook.rules)} rules, "
         f"{len(terminology.value_sets)} value sets, {len(codes)} codes"
     )
+
+
+# --- config ---------------------------------------------------------------------------------------
+
+
+@main.group("config")
+def config_group() -> None:
+    """The settings of a site."""
+
+
+@config_group.command("check")
+@_config
+def check_config(config: Path | None) -> None:
+    """Print the settings in force, secrets hidden, and warn of what is unsafe for real patients.
+
+    Exit code 1 if the server would not start with them.
+    """
+    from cds_service.app import load_site_rulebook, read_secret, site_filters
+    from cds_service.settings.report import effective, risks
+
+    with _told_plainly():
+        settings = load_settings(config)
+        site_filters(settings, load_site_rulebook(settings))
+        read_secret(settings.feedback.secret_file)
+    click.echo(effective(settings))
+    for risk in risks(settings):
+        click.echo(f"warning: {risk}", err=True)
 
 
 # --- docs -----------------------------------------------------------------------------------------

@@ -230,7 +230,7 @@ def _unknowns(findings: Sequence[Finding]) -> Iterator[tuple[str, str]]:
     """What could not be checked, and whether it was there at all."""
     for finding in findings:
         if finding.case.datum is not None:
-            yield finding.case.datum, finding.answer.values.get("cause") or "absent or unusable"
+            yield finding.case.datum, finding.answer.values.get("cause") or "unusable"
 
 
 def _explained(evaluation: Evaluation) -> Json:

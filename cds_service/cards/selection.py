@@ -15,7 +15,7 @@ from cds_service.rules.engine import Finding
 from cds_service.rules.schema import Rulebook
 
 MOST_CARDS_AN_ORDER = 4
-_MISSING_DATA = "missing-data"
+MISSING_DATA = "missing-data"
 _ORDER_SIGN = "order-sign"
 
 
@@ -63,7 +63,7 @@ def _least_indicator(service: Service, filters: Filters) -> Indicator:
 
 def _must_be_told(finding: Finding, rulebook: Rulebook, service: Service) -> bool:
     """At signing, data that could not be obtained and that a critical rule needed."""
-    if finding.rule.id != _MISSING_DATA or service.hook != _ORDER_SIGN:
+    if finding.rule.id != MISSING_DATA or service.hook != _ORDER_SIGN:
         return False
     kinds = _unobtained(finding)
     return any(
@@ -71,7 +71,7 @@ def _must_be_told(finding: Finding, rulebook: Rulebook, service: Service) -> boo
         and rule.reads & kinds
         and _is_about_the_same(rule.subject.drug, rule.subject.services, finding)
         for rule in rulebook.rules.values()
-        if rule.id != _MISSING_DATA
+        if rule.id != MISSING_DATA
     )
 
 
@@ -133,7 +133,7 @@ def _group(findings: Sequence[Finding], rulebook: Rulebook) -> list[list[Finding
 def _may_share(finding: Finding, group: Sequence[Finding], rulebook: Rulebook) -> bool:
     for other in group:
         if other.rule.id == finding.rule.id:
-            return finding.rule.id == _MISSING_DATA
+            return finding.rule.id == MISSING_DATA
         pair = {finding.rule.id, other.rule.id}
         for merge in rulebook.merges:
             if pair <= merge.rules and (not merge.same_partner or _same_partner(finding, other)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cds_service.cards.history import Override
+from cds_service.cards.history import Override, ShownCard
 from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.store import schema
 from cds_service.store.connections import Connections, create_file
@@ -180,6 +180,17 @@ class Store:
                     _insert_new(connection, accepted_suggestions),
                     [accepted[key] for key in sorted(accepted)],
                 )
+
+    def shown(self, tenant: str, uuids: Iterable[str]) -> list[ShownCard]:
+        """Those of these cards that were shown to the tenant, without their suggestions."""
+        self._prepare()
+        query = (
+            select(shown_cards.c.uuid, shown_cards.c.indicator, shown_cards.c.findings)
+            .join(calls, calls.c.id == shown_cards.c.call)
+            .where(calls.c.tenant == tenant, shown_cards.c.uuid.in_(list(uuids)))
+        )
+        with self._connections.transaction(writes=False) as connection:
+            return [card_of(row) for row in connection.execute(query).mappings()]
 
     def stored_feedback(self, since: datetime | None = None) -> Iterator[StoredFeedback]:
         """Everything reported since then, in the order it was received."""

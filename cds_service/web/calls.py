@@ -17,6 +17,9 @@ from cds_service.web.edge import HOOKS_PATH
 from cds_service.web.replies import json_reply, not_found
 
 _DISCOVERY_SECONDS = 60
+_SPECIFICATION = "2.0.1"
+"""The version of CDS Hooks that the answers are valid for; later drafts ask for it, earlier
+clients pass over it."""
 
 
 def discovery(services: Mapping[str, Service]) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def _entry(service: Service) -> dict[str, Any]:
         "id": service.id,
         "prefetch": dict(service.prefetch),
         "usageRequirements": service.usage_requirements,
+        "version": _SPECIFICATION,
     }
     return {name: value for name, value in members.items() if value}
 
@@ -53,7 +57,8 @@ def blueprint(services: Mapping[str, Service], desk: Desk, max_bytes: int) -> Bl
     @routes.post(f"{HOOKS_PATH}/<service_id>")
     def call(service_id: str) -> Response:
         g.action = "call"
-        return json_reply(decided(service_id, desk.answer).response)
+        given = g.consultation = decided(service_id, desk.answer)
+        return json_reply(given.response)
 
     @routes.post(f"{HOOKS_PATH}/<service_id>/explain")
     def explain(service_id: str) -> Response:

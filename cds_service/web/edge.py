@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 
+from cds_service.web.metrics import Metrics
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -21,6 +23,15 @@ PATH_AS_SENT = "cds_service.path"
 """The key of the WSGI environment that holds the path before its slashes were straightened."""
 
 _PREFLIGHT_SECONDS = 600
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""On every answer that does not say otherwise itself."""
 
 
 class TolerantSlashes:
@@ -78,8 +89,8 @@ def _origin(origin: str) -> str | re.Pattern[str]:
     return re.compile(re.escape(origin.removesuffix(":*")) + port + r"\Z", re.IGNORECASE)
 
 
-def watch(app: Flask, monotonic: Callable[[], float] = time.monotonic) -> None:
-    """Add the common headers to every answer and one line to the log for every call."""
+def watch(app: Flask, metrics: Metrics, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Add the common headers to every answer; log and count every call."""
 
     @app.before_request
     def start() -> None:
@@ -87,13 +98,20 @@ def watch(app: Flask, monotonic: Callable[[], float] = time.monotonic) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "no-store"
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if "error_code" in g:
+            # Callers are told one code whatever was wrong with their token; operators see which.
+            cause = f"-{g.auth}" if "auth" in g else ""
+            metrics.refused(f"{g.error_code}{cause}")
         if is_hooks_path(request.path):
             response.vary.add("Origin")
             if request.method != "OPTIONS":
-                _log_call(response, round((monotonic() - g.started) * 1000, 1))
+                seconds = monotonic() - g.started
+                metrics.call(g.get("service"), g.get("action"), response.status_code, seconds)
+                if "consultation" in g:
+                    metrics.consulted(g.service, g.consultation)
+                _log_call(response, round(seconds * 1000, 1))
         return response
 
 

@@ -7,6 +7,7 @@ ones of the same batch are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -15,12 +16,15 @@ import msgspec
 from flask import Blueprint, Response, g, request
 from msgspec import Raw
 
+from cds_service.cards.cards import OVERRIDE_SYSTEM
 from cds_service.cds import Service
+from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
 from cds_service.store.entries import FeedbackEntry, tenant_of
 from cds_service.web import envelope, problems
 from cds_service.web.body import read_body
 from cds_service.web.edge import HOOKS_PATH
+from cds_service.web.metrics import Metrics
 from cds_service.web.problems import Issue, IssueType, Refusal, refuse
 from cds_service.web.replies import json_reply, not_found
 
@@ -39,6 +43,7 @@ def tenant_of_request() -> str:
 def blueprint(
     services: Mapping[str, Service],
     store: Store,
+    metrics: Metrics,
     now: Callable[[], datetime],
     max_bytes: int,
 ) -> Blueprint:
@@ -56,13 +61,32 @@ def blueprint(
         g.refused = refused
         if issues and not good:
             raise Refusal(HTTPStatus.BAD_REQUEST, issues)
-        store.add_feedback(service.id, tenant_of_request(), good, now())
+        tenant = tenant_of_request()
+        store.add_feedback(service.id, tenant, good, now())
         g.stored = len(good)
+        _count(good, tenant, store, metrics)
         if issues:
             g.error_code = issues[0].code
         return json_reply(problems.operation_outcome(issues) if issues else {})
 
     return routes
+
+
+def _count(entries: Sequence[FeedbackEntry], tenant: str, store: Store, metrics: Metrics) -> None:
+    """Tell the metrics; the feedback is safe by now, so a failure here loses a count only."""
+    with suppress(StoreUnavailable):
+        cards = {card.uuid: card for card in store.shown(tenant, {each.card for each in entries})}
+        for entry in entries:
+            card = cards.get(entry.card)
+            rules = {finding.rule for finding in card.findings} if card else set()
+            metrics.feedback(entry.outcome, rules, _reason(entry))
+
+
+def _reason(entry: FeedbackEntry) -> str | None:
+    """The code of the reason where it is one of ours; free text is "other"."""
+    if entry.reason_code is not None:
+        return entry.reason_code if entry.reason_system == OVERRIDE_SYSTEM else "other"
+    return "other" if entry.user_comment is not None else None
 
 
 def _read(body: bytes) -> tuple[Sequence[FeedbackEntry], Sequence[Issue], int]:

@@ -31,7 +31,17 @@ class Server(BaseApplication):
     finding keys.
     """
 
-    def __init__(self, app: Flask, host: str, port: int, workers: int, silence_s: int = 30) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        host: str,
+        port: int,
+        workers: int,
+        *,
+        silence_s: int = 30,
+        **more: Any,
+    ) -> None:
+        """Prepare the server; ``more`` are settings of gunicorn, which win over those here."""
         self._app = app
         self._silence_s = silence_s
         self._settings: dict[str, Any] = {
@@ -41,6 +51,7 @@ class Server(BaseApplication):
             "threads": 4,
             "timeout": 30,
             "graceful_timeout": 30,
+            # A worker is replaced now and then, so that no leak grows for ever.
             "max_requests": 5000,
             "max_requests_jitter": 500,
             "preload_app": True,
@@ -49,7 +60,7 @@ class Server(BaseApplication):
             # By default it is opened in the home directory, which may be read-only.
             "control_socket_disable": True,
             "when_ready": self._limit_silence,
-        }
+        } | more
         super().__init__(prog="cds-service serve")
 
     def load_config(self) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,39 @@ def start(folder: Path, *arguments: str, settings: str = "", program: str = SMAL
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stderr=log, stdout=log, cwd=ROOT)
     return Served(process, port, folder)
+
+
+def start_program(folder: Path, program: str, *, workers: int = 1, **options: int) -> Served:
+    """Start a server whose application ``app`` is made by a few lines of Python."""
+    port = free_port()
+    chosen = "".join(f", {name}={value}" for name, value in options.items())
+    lines = [
+        "from flask import Flask",
+        "from cds_service.web.server import Server",
+        program,
+        f"Server(app, '127.0.0.1', {port}, {workers}{chosen}).run()",
+    ]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "\n".join(lines)], stderr=log, stdout=log, cwd=ROOT
+        )
+    return Served(process, port, folder)
+
+
+def workers_of(served: Served) -> set[int]:
+    """The process ids of its workers."""
+    pid = served.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+    return {int(child) for child in children.split()}
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Wait until a condition holds, at most 20 seconds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited in vain: {what}")
+        time.sleep(0.02)
 
 
 def wait_until_ready(served: Served, expected: int = 200) -> None:

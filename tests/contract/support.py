@@ -30,7 +30,11 @@ CARD: dict[str, Any] = {
     "summary": "Baclofen: the starting dose is high",
     "indicator": "warning",
     "source": {"label": "Guideline"},
-    "extension": {"org.cds-service.findings": [{"rule": "baclofen-high-starting-dose"}]},
+    "extension": {
+        "org.cds-service.findings": [
+            {"rule": "baclofen-high-starting-dose", "indicator": "warning"}
+        ]
+    },
 }
 
 

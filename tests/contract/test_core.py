@@ -145,6 +145,7 @@ def test_templates_every_client_can_use(service: FlaskClient) -> None:
                 assert forbidden not in query
             assert not any("." in name for name in names), "chained"
             assert "status" not in " ".join(names), "clarification 43"
+            assert set(names) <= {"patient", "code", "_sort", "_count"}, "4.2: a closed list"
 
 
 # --- calls ----------------------------------------------------------------------------------------

@@ -10,7 +10,16 @@ from cds_service.cds import Service
 from cds_service.web.calls import discovery
 from tests.contract.support import nulls_and_empties, order_select
 
-KNOWN = {"hook", "title", "description", "id", "prefetch", "usageRequirements", "extension"}
+KNOWN = {
+    "hook",
+    "title",
+    "description",
+    "id",
+    "prefetch",
+    "usageRequirements",
+    "version",
+    "extension",
+}
 
 
 def test_lists_the_services_at_exactly_that_path(client: FlaskClient) -> None:
@@ -61,6 +70,12 @@ def test_only_members_of_the_standard(client: FlaskClient) -> None:
         assert set(service) <= KNOWN
         assert {"hook", "description", "id"} <= set(service)
         assert all(isinstance(template, str) for template in service.get("prefetch", {}).values())
+
+
+def test_says_which_version_it_speaks(client: FlaskClient) -> None:
+    """Section 2, entry fields: recommended from 3.0 on, and passed over by older clients."""
+    services = client.get("/cds-services").get_json()["services"]
+    assert {service["version"] for service in services} == {"2.0.1"}
 
 
 def test_no_null_and_nothing_empty(client: FlaskClient) -> None:

@@ -7,15 +7,13 @@ import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.contract.serving import JSON, ROOT, Served, free_port, start, stop, wait_until_ready
+from tests.contract.serving import JSON, Served, start, start_program, stop, wait_until_ready
 from tests.contract.support import ORDER_SELECT, order_select
 
 LIMIT = 100_000
@@ -130,17 +128,12 @@ def test_slow_clients_do_not_stop_the_others(served: Served) -> None:
 
 def test_silent_clients_are_given_up(tmp_path: Path) -> None:
     """CALL-23: lost connections must not keep every thread for ever."""
-    port = free_port()
-    program = (
-        "from flask import Flask; from cds_service.web.server import Server;"
-        f"Server(Flask('x'), '127.0.0.1', {port}, workers=1, silence_s=1).run()"
-    )
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-c", program], stderr=log, cwd=ROOT)
-    served = Served(process, port, tmp_path)
+    served = start_program(tmp_path, "app = Flask('x')", silence_s=1)
     try:
         wait_until_ready(served, expected=404)
-        silent = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(6)]
+        silent = [
+            socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(6)
+        ]
         for connection in silent:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
         assert served.send("GET", "/readyz")[0] == 404

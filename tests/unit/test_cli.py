@@ -238,6 +238,36 @@ def test_check_of_settings_that_cannot_be_used(tmp_path: Path, advisor: Advisor)
     assert result.stdout.startswith("site.toml: rules.disabled: baclofen is not in the rulebook")
 
 
+# --- config check ---------------------------------------------------------------------------------
+
+
+def test_config_check_prints_settings_and_warns(tmp_path: Path, advisor: Advisor) -> None:
+    (tmp_path / "site.toml").write_text("[cors]\norigins = ['*']\n", encoding="utf-8")
+    result = run("config", "check", "--config", "site.toml")
+    assert result.exit_code == 0
+    assert 'origins = ["*"]' in result.stdout.splitlines()
+    assert result.stderr.startswith("warning: cors.origins: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[limits]\nmax_request_byte = 1", "[rules]\ndisabled = ['baclofen']", "[rules"],
+)
+def test_config_check_refuses_what_the_server_would_refuse(
+    tmp_path: Path, advisor: Advisor, text: str
+) -> None:
+    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+    result = run("config", "check", "--config", "site.toml")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("site.toml: ")
+
+
+def test_config_check_writes_no_file(advisor: Advisor, tmp_path: Path) -> None:
+    assert run("config", "check").exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- serve ----------------------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ ClearanceDatum = Literal["weight", "creatinine", "sex", "age"]
 GfrDatum = Literal["creatinine", "sex", "age"]
 """What can keep an estimate from being told from a limit; an eGFR needs no weight."""
 
-NOT_OBTAINED = "not obtained"
+NOT_OBTAINED = State.NOT_OBTAINED.value
 """The ``cause`` of a datum that the EHR did not deliver."""
 
 _PROBLEM_LENGTH = 84
@@ -69,8 +69,7 @@ def _about(case: Case) -> str:
 def _of(case: Case, reading: Reading) -> Answer:
     if reading.state is State.USABLE:
         return no(f"{reading.measurement.text if reading.measurement else ''} is there")
-    cause = NOT_OBTAINED if reading.state is State.NOT_OBTAINED else ""
-    return _missing(case, reading.problem, *reading.evidence, cause=cause)
+    return _missing(case, reading.problem, *reading.evidence, cause=reading.state.value)
 
 
 @criterion(reads=(MEDICATIONS, CONDITIONS, ALLERGIES, PROCEDURES), values=_VALUES)
