@@ -75,7 +75,7 @@ def test_every_criterion_stands_on_the_page_with_its_arguments(
         for argument, kind in call.criterion.parameters.items():
             value = call.arguments.get(argument)
             if kind is ValueSetName and value is not None:
-                assert f"(value-sets.md#{value})" in page, call.criterion.name
+                assert f"(value-set-{value}.md)" in page, call.criterion.name
             elif isinstance(value, Decimal):
                 assert f"**{number(value, '')}" in page, call.criterion.name
 
@@ -107,7 +107,7 @@ def asks(
             asks("A diagnosis of a value set within some days.", {"of": ValueSetName, "days": int}),
             {"of": "creatinine", "days": 1},
             {"of": "creatinine", "days": 1},
-            "A diagnosis of the set [serum creatinine](value-sets.md#creatinine) within **1 day**.",
+            "A diagnosis of the set [serum creatinine](value-set-creatinine.md) within **1 day**.",
         ),
         (
             asks("The patient has reached an age.", {"years": int}),
@@ -341,7 +341,7 @@ def test_the_value_sets_of_a_rule_are_listed_with_their_codes(
 ) -> None:
     page = pages[f"{name}.md"]
     terminology = material.rulebook.vocabulary.terminology
-    for used in re.findall(r"\]\(value-sets\.md#([a-z0-9-]+)\)", page):
+    for used in re.findall(r"\]\(value-set-([a-z0-9-]+)\.md\)", page):
         row = next(line for line in page.splitlines() if line.startswith(f"| [`{used}`]"))
         assert plain(terminology.value_sets[used].title) in row
         for system, count in codes_by_system(used, terminology).items():
