@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import click
 
 from cds_service import __version__
 from cds_service.errors import InvalidRequest, PatientUnobtainable, RulebookError, SettingsError
-from cds_service.settings import CONFIG_VARIABLE, load_settings
+from cds_service.settings import CONFIG_VARIABLE, is_loopback, load_settings
 
 if TYPE_CHECKING:
     from cds_service.cds import Service
@@ -74,7 +73,7 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
     from cds_service.web.logs import log_to
     from cds_service.web.server import Server
 
-    if not insecure and not _is_loopback(host):
+    if not insecure and not is_loopback(host):
         raise _Failed(
             f"refused to listen at {host}: this version does not authenticate clients, so anyone "
             "who reaches the port could ask. Keep --host 127.0.0.1 behind a proxy that "
@@ -90,19 +89,12 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
                 "findings hold only until this server stops",
                 err=True,
             )
-        app = create_app(settings)
+        app = create_app(settings, loopback=is_loopback(host))
     for key in settings.without_effect:
         click.echo(f"warning: {key} is without effect in this version", err=True)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"starting at http://{shown}:{port}/cds-services, stop with Ctrl-C", err=True)
     Server(app, host, port, workers).run()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 # --- check ----------------------------------------------------------------------------------------

@@ -273,8 +273,9 @@ def _cases(rule: Rule, material: Material) -> Blocks:
         return
     yield [
         (
-            "Each is a patient and an order, played by the tests. What is named must be found, and "
-            "nothing else; *not* names what in any case must not. " + BASELINE
+            "Each is a patient and an order, played by the tests with the numbers as shipped. What "
+            "is named must be found, and nothing else; *not* names what in any case must not. "
+            + BASELINE
         )
     ]
     yield case_table(found, rule.id, material)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from cds_service.documentation.markdown import bullets, code, link, page, plain, table
 from cds_service.documentation.material import Material, Written
@@ -19,7 +19,6 @@ from cds_service.fhir.terminology import (
 )
 from cds_service.rules.criteria.registry import ValueSetName
 from cds_service.rules.schema import Rule, Rulebook
-
 
 _BEFORE_THE_DOT = 3
 
@@ -48,18 +47,27 @@ def value_set_file(name: str) -> str:
     return f"value-set-{name}.md"
 
 
+@lru_cache(maxsize=1)
+def _rows_by_concept(terminology: Terminology) -> Mapping[str, list[CodeRow]]:
+    found: dict[str, list[CodeRow]] = {}
+    for row in terminology.rows:
+        found.setdefault(row.concept, []).append(row)
+    return found
+
+
+@lru_cache(maxsize=256)
 def codes_of(name: str, terminology: Terminology) -> Mapping[str, list[tuple[str, CodeRow]]]:
     """System -> the codes of a value set with the rows that list them, in order."""
     rows = {
-        (system, code): row
+        (system, each): row
         for part in terminology.value_sets[name].parts
-        for row in terminology.rows
-        if row.concept in part.concepts
-        for system, code in _entries(part, row)
+        for concept in sorted(part.concepts)
+        for row in _rows_by_concept(terminology).get(concept, ())
+        for system, each in _entries(part, row)
     }
     found: dict[str, list[tuple[str, CodeRow]]] = {}
-    for (system, code), row in sorted(rows.items(), key=lambda each: each[0]):
-        found.setdefault(system, []).append((code, row))
+    for (system, each), row in sorted(rows.items(), key=lambda item: item[0]):
+        found.setdefault(system, []).append((each, row))
     order = [*SYSTEMS, *sorted(found.keys() - SYSTEMS.keys())]
     return {system: found[system] for system in order if system in found}
 

@@ -28,6 +28,7 @@ class IssueType(StrEnum):
     NOT_SUPPORTED = "not-supported"
     PROCESSING = "processing"
     EXCEPTION = "exception"
+    FORBIDDEN = "forbidden"
 
 
 @dataclass(frozen=True, slots=True)

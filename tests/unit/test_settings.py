@@ -173,7 +173,6 @@ def test_keys_of_later_features_are_named(tmp_path: Path) -> None:
         "fhir",
         "feedback.database_url",
         "feedback.silence",
-        "ui",
     )
     assert load(tmp_path, "[feedback]\nsecret_file = 'a'").without_effect == ()
 
