@@ -15,7 +15,7 @@ import click
 
 from cds_service import __version__
 from cds_service.errors import InvalidRequest, PatientUnobtainable, RulebookError, SettingsError
-from cds_service.settings import CONFIG_VARIABLE, is_loopback, load_settings
+from cds_service.settings import CONFIG_VARIABLE, load_settings
 
 if TYPE_CHECKING:
     from cds_service.cds import Service
@@ -71,6 +71,7 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
     """Serve the hooks over HTTP until stopped."""
     from cds_service.app import create_app, make_secret
     from cds_service.web.logs import log_to
+    from cds_service.web.pages.access import is_loopback
     from cds_service.web.server import Server
 
     if not insecure and not is_loopback(host):

@@ -6,7 +6,6 @@ key and file: a misspelt safety setting must not be silently without effect.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import tomllib
@@ -133,14 +132,6 @@ class Settings:
 
 _LATER_FEATURES = ("security.clients", "fhir", "feedback.database_url", "feedback.silence")
 """Keys that are checked and otherwise without effect, until their feature is there."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def load_settings(path: Path | str | None = None) -> Settings:

@@ -5,7 +5,6 @@ For looking at, not for comparing: they go to .cache/screenshots.
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -36,6 +35,7 @@ SIZES: dict[str, ViewportSize] = {
 def main(program: str, wanted: list[str]) -> None:
     """Write a picture of each page at each size; ``wanted`` narrows by name."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    complaints: list[str] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         served(Path(folder)) as server,
@@ -57,8 +57,9 @@ def main(program: str, wanted: list[str]) -> None:
                     page.set_viewport_size(viewport)
                     sys.stdout.write(f"{file}\n")
                 context.close()
-    if unexpected := [each for each in visitor.complaints if not re.search("404", each)]:
-        sys.exit("\n".join(unexpected))
+                complaints += [each for each in visitor.complaints if "404" not in each]
+    if complaints:
+        sys.exit("\n".join(complaints))
 
 
 if __name__ == "__main__":

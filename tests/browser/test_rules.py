@@ -20,6 +20,9 @@ PAGES = [
     "/rules/statements",
 ]
 
+pytestmark = pytest.mark.xdist_group("browser")
+"""One browser for all of them: see in_parallel in the Makefile."""
+
 expect.set_options(timeout=30_000)
 
 

@@ -200,10 +200,10 @@ def test_unknown_service(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [ORDER_SELECT + "/feedback", ORDER_SELECT + "/other", "/metrics", "/rules", "/"]
+    "path", [ORDER_SELECT + "/feedback", ORDER_SELECT + "/other", "/metrics", "/"]
 )
 def test_what_does_not_exist_yet_is_not_there(client: FlaskClient, path: str) -> None:
-    """FBK-01: a feedback endpoint that is not offered is 404; so are pages and metrics."""
+    """FBK-01: a feedback endpoint that is not offered is 404; so are metrics."""
     for response in (client.get(path), client.post(path, json={})):
         assert response.status_code == 404
         assert issues(response)[0]["diagnostics"] == "CDS-404"

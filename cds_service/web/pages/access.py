@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from flask import Response, request
 
 from cds_service.errors import SettingsError
-from cds_service.settings import Settings, is_loopback
+from cds_service.settings import Settings
 from cds_service.web.problems import Issue, IssueType, Refusal
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="cds-service", charset="UTF-8"'}
@@ -74,6 +75,14 @@ def operator_of(settings: Settings, *, loopback: bool) -> Operator:
     public = settings.server.base_url
     is_public = public is not None and not is_loopback(urlsplit(public).hostname or "")
     return Operator(_read_password(settings.ui.password_file), loopback and not is_public)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _read_password(file: Path | None) -> str | None:

@@ -76,10 +76,8 @@ def test_only_files_of_the_pages_are_served(client: FlaskClient, name: str) -> N
 
 @pytest.mark.parametrize("folder", VENDORS, ids=["served", "tests"])
 def test_files_of_others_are_as_they_were_published(folder: Path) -> None:
-    listed = dict(
-        reversed(line.split("  "))
-        for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines()
-    )
+    lines = (folder / "SHA256SUMS").read_text("utf-8").splitlines()
+    listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
     present = {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
