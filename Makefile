@@ -20,6 +20,9 @@ develop_stamp := .venv/develop-$(key).stamp
 fhir_server := .cache/fhir-server
 fhir_server_stamp := $(fhir_server)/installed-$(shell { cat requirements-fhir-server.lock 2>/dev/null; pwd; echo '$(asked_version)'; } | cksum | tr ' ' '-').stamp
 
+# Tests of one group, those in the browser, share a process: it starts one browser.
+in_parallel := --numprocesses auto --maxprocesses 4 --dist loadgroup
+
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test check fix docs snapshots bench coverage lock clean lint format types layers pages
 
@@ -34,7 +37,8 @@ serve: $(serve_stamp) ## serve on 127.0.0.1, PORT=8000
 	@.venv/bin/cds-service serve --port $(PORT) $(ARGS)
 
 test: $(develop_stamp) $(fhir_server_stamp) ## run every test (ARGS="-k taper" narrows)
-	@$(python) -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
+	$(find_browser)
+	@$(python) -m pytest $(in_parallel) $(ARGS)
 
 check: $(develop_stamp) ## lint, format, types, layers, pages: reports everything, changes nothing
 	@$(MAKE) --no-print-directory --keep-going lint format types layers pages
@@ -53,7 +57,8 @@ bench: $(develop_stamp) ## run the benchmarks
 	@$(python) -m benchmarks $(ARGS)
 
 coverage: $(develop_stamp) $(fhir_server_stamp) ## run every test and print the lines and branches none of them took
-	@$(python) -m pytest --numprocesses auto --maxprocesses 4 --cov --cov-report=term-missing $(ARGS)
+	$(find_browser)
+	@$(python) -m pytest $(in_parallel) --cov --cov-report=term-missing $(ARGS)
 
 lint: $(develop_stamp)
 	@$(python) -m ruff check .
@@ -120,6 +125,19 @@ if [ "$$present" = none ] || { [ -n '$(asked_version)' ] && [ "$$present" != "$$
 	fi; \
 	echo "making .venv with Python $$wanted"; \
 	$(PYTHON) -m venv --clear .venv; \
+fi
+endef
+
+# The browser is a package of the system, and installed only where that needs no leave.
+define find_browser
+@if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'installing chromium, for the tests in the browser'; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 \
+			|| echo 'chromium could not be installed: the tests in the browser are skipped' >&2; \
+	else \
+		echo 'there is no Chromium: the tests in the browser are skipped. On Debian: sudo apt-get install chromium' >&2; \
+	fi; \
 fi
 endef
 

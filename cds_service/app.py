@@ -14,6 +14,7 @@ from flask import Flask
 
 import cds_service
 from cds_service.consultation import Filters
+from cds_service.documentation.material import Material, read_material
 from cds_service.ehr import key_sets
 from cds_service.ehr.key_sets import Fetch, KeySets, KeyUnavailable
 from cds_service.ehr.reading_back import EhrReader
@@ -25,6 +26,9 @@ from cds_service.web import authentication, calls, edge, feedback, operations, r
 from cds_service.web.answering import Desk
 from cds_service.web.authentication import Authentication
 from cds_service.web.metrics import Metrics
+from cds_service.web.pages import layout
+from cds_service.web.pages import rulebook as rulebook_pages
+from cds_service.web.pages.access import operator_of
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +44,15 @@ def create_app(
     rulebook: Rulebook | None = None,
     clock: Callable[[], datetime] | None = None,
     fetch: Fetch | None = None,
+    loopback: bool = True,
 ) -> Flask:
     """Build the application; raises ``SettingsError`` or ``RulebookError``.
 
     Without settings they are read from the file that CDS_SERVICE_CONFIG names. The clock gives
     aware instants. ``fetch`` stands in for the network that the key sets of clients come by.
     Where the secret file does not exist the keys of findings last as long as this process;
-    ``cds-service serve`` makes it first.
+    ``cds-service serve`` makes it first. ``loopback`` says that only this machine can ask; else
+    pages that are not public want the operator's password.
     """
     settings = settings or load_settings()
     rulebook = rulebook or load_site_rulebook(settings)
@@ -99,7 +105,21 @@ def create_app(
     )
     app.register_blueprint(calls.blueprint(rulebook.services, desk, most_bytes))
     app.register_blueprint(feedback.blueprint(rulebook.services, store, metrics, now, most_bytes))
+    if settings.ui.enabled:
+        _add_pages(app, settings, rulebook, loopback=loopback)
     return app
+
+
+def _add_pages(app: Flask, settings: Settings, rulebook: Rulebook, *, loopback: bool) -> None:
+    layout.register(app)
+    operator_of(settings, loopback=loopback)  # a password that cannot be read stops the start
+    app.register_blueprint(
+        rulebook_pages.blueprint(
+            lambda: site_material(settings, rulebook),
+            disabled=settings.rules.disabled,
+            shadow=settings.rules.shadow,
+        )
+    )
 
 
 # --- the clients ----------------------------------------------------------------------------------
@@ -174,6 +194,24 @@ def rulebook_directory(chosen: Path | None = None) -> Path:
         f"rules.directory: {chosen} holds no rulebook: there is no {_SERVICES_FILE} in it or in "
         f"its folder {_GUIDELINE}"
     )
+
+
+def site_material(settings: Settings, rulebook: Rulebook) -> Material:
+    """What the pages say about the rulebook; raises ``RulebookError``.
+
+    The cases that ship are those of the rulebook that ships.
+    """
+    chosen = settings.rules.directory
+    return read_material(
+        rulebook, rulebook_directory(chosen), shipped_cases() if chosen is None else None
+    )
+
+
+def shipped_cases() -> Path | None:
+    """The folder of the cases: inside the installed package, else in the tree."""
+    package = Path(cds_service.__file__).parent
+    folders = (package / "cases", package.parent / "tests" / "vignettes")
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def site_filters(settings: Settings, rulebook: Rulebook) -> Filters:

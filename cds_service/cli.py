@@ -99,7 +99,7 @@ def serve(host: str, port: int, workers: int, config: Path | None, insecure: boo
                 "findings hold only until this server stops",
                 err=True,
             )
-        app = create_app(settings)
+        app = create_app(settings, loopback=is_loopback(host))
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"starting at http://{shown}:{port}/cds-services, stop with Ctrl-C", err=True)
     Server(app, host, port, workers, **counts.hooks).run()

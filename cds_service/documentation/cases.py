@@ -11,8 +11,18 @@ from cds_service.documentation.material import CaseRow, Material, Written
 def case_table(cases: Sequence[CaseRow], rule: str, material: Material) -> list[str]:
     """Cases with their expected findings, those of the rule itself first."""
     return table(
-        ["case", "what it shows", "must be found"],
-        [[plain(case.id), plain(case.title), _expected(case, rule, material)] for case in cases],
+        ["case", "what it shows", "who", "record", "orders", "must be found"],
+        [
+            [
+                plain(case.id),
+                plain(case.title),
+                plain(case.who),
+                plain(case.record),
+                plain(case.orders),
+                _expected(case, rule, material),
+            ]
+            for case in cases
+        ],
     )
 
 

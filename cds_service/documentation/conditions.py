@@ -10,6 +10,7 @@ from typing import Any
 
 from cds_service.documentation.markdown import code, link, plain
 from cds_service.documentation.material import Written
+from cds_service.documentation.value_sets import value_set_file
 from cds_service.documentation.words import mark, number, quantity, unit_of
 from cds_service.rules.criteria.registry import Criterion, ValueSetName
 from cds_service.rules.schema import Call, Group, Rulebook, When
@@ -39,9 +40,9 @@ _MOST_IN_A_LINE = 2
 
 
 def value_set_link(rulebook: Rulebook, name: str) -> str:
-    """A value set by its title, linked to its entry."""
+    """A value set by its title, linked to its page."""
     title = rulebook.vocabulary.terminology.value_sets[name].title
-    return link(plain(title), f"value-sets.md#{name}")
+    return link(plain(title), value_set_file(name))
 
 
 @dataclass(frozen=True)

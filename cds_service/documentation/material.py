@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from cds_service.documentation import case_words
 from cds_service.errors import RulebookError
 from cds_service.rules.reading import Fields, Problems, named
 from cds_service.rules.schema import Rulebook
@@ -38,6 +39,9 @@ class CaseRow:
     """The name of its file; for our own cases the rule."""
     calls: tuple[Written, ...]
     """What each of its calls must find."""
+    who: str = ""
+    record: str = ""
+    orders: str = ""
 
     @property
     def rules(self) -> frozenset[str]:
@@ -47,6 +51,15 @@ class CaseRow:
             names |= {finding["rule"] for finding in expect.get("findings") or ()}
             names |= set(expect.get("absent") or ())
         return frozenset(names)
+
+
+@dataclass(frozen=True, slots=True)
+class RulebookChange:
+    """One entry of the rulebook's history. ``rules`` is empty where it is about all of them."""
+
+    date: str
+    text: str
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,12 @@ class Material:
     value_sets: Mapping[str, Written] = field(default_factory=dict)
     """Value set -> its entry as it was written, with note and codes spelt with their dots."""
     cases: tuple[CaseRow, ...] = ()
+    changes: tuple[RulebookChange, ...] = ()
+    """The newest first."""
+
+    def changes_of(self, rule: str) -> list[RulebookChange]:
+        """What has changed about one rule, the newest first."""
+        return [each for each in self.changes if not each.rules or rule in each.rules]
 
     def statements_of(self, rule: str) -> list[Statement]:
         """The claims that a rule carries or quotes, by its own file or by the list of claims."""
@@ -82,6 +101,7 @@ def read_material(rulebook: Rulebook, directory: Path, cases: Path | None = None
     statements = _statements(directory / "statements.yaml", problems)
     files = {file.stem: problems.load(file) or {} for file in (directory / "rules").rglob("*.yaml")}
     entries = problems.load(directory / "value_sets.yaml") or []
+    changes = _changes(directory / "changes.yaml", rulebook, problems)
     rows: tuple[CaseRow, ...] = ()
     if cases is not None:
         case_problems = Problems(cases)
@@ -95,6 +115,7 @@ def read_material(rulebook: Rulebook, directory: Path, cases: Path | None = None
         rule_files=files,
         value_sets={entry["name"]: entry for entry in entries},
         cases=rows,
+        changes=changes,
     )
 
 
@@ -121,6 +142,21 @@ def _statements(file: Path, problems: Problems) -> tuple[Statement, ...]:
     return tuple(found)
 
 
+def _changes(file: Path, rulebook: Rulebook, problems: Problems) -> tuple[RulebookChange, ...]:
+    if not file.exists():
+        return ()
+    top = Fields({"changes": problems.load(file)}, file, "", problems)
+    found = []
+    for item in top.items("changes", required=True):
+        item.only({"date", "change", "rules"})
+        rules = item.texts("rules")
+        unknown = sorted(set(rules) - rulebook.rules.keys())
+        if unknown:
+            item.complain("rules", f"{', '.join(unknown)} is not in the rulebook")
+        found.append(RulebookChange(item.text("date"), item.text("change"), rules))
+    return tuple(sorted(found, key=lambda each: each.date, reverse=True))
+
+
 def _cases(folder: Path, problems: Problems) -> Iterator[CaseRow]:
     """Every case of a folder; a file that is no list of cases holds something else."""
     for file in sorted(folder.rglob("*.yaml"), key=lambda path: path.relative_to(folder).parts):
@@ -134,4 +170,7 @@ def _cases(folder: Path, problems: Problems) -> Iterator[CaseRow]:
                 title=str(entry["title"]),
                 source=file.stem,
                 calls=tuple(step["expect"] or {} for step in steps if "expect" in step),
+                who=case_words.who(entry),
+                record=case_words.record(entry),
+                orders="; ".join([case_words.orders(entry), *case_words.later_calls(entry)]),
             )

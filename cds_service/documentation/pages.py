@@ -10,15 +10,27 @@ from cds_service.documentation.markdown import MADE_BY
 from cds_service.documentation.material import Material
 from cds_service.documentation.rule_page import rule_page
 from cds_service.documentation.statements import statements_page
-from cds_service.documentation.value_sets import value_sets_page
+from cds_service.documentation.value_sets import (
+    value_set_file,
+    value_set_page,
+    value_sets_page,
+)
 
 
-def make_pages(material: Material) -> Mapping[str, str]:
-    """File name -> page; equal material gives equal pages."""
+def make_pages(material: Material, *, with_snomed_ct: bool = False) -> Mapping[str, str]:
+    """File name -> page; equal material gives equal pages.
+
+    ``with_snomed_ct`` lists its codes, too: for the pages of a service that holds them.
+    """
+    value_sets = material.rulebook.vocabulary.terminology.value_sets
     return {
         "README.md": index_page(material),
         "statements.md": statements_page(material),
         "value-sets.md": value_sets_page(material),
+        **{
+            value_set_file(name): value_set_page(name, material, with_snomed_ct=with_snomed_ct)
+            for name in sorted(value_sets)
+        },
         **{f"{rule.id}.md": rule_page(rule, material) for rule in material.rulebook.rules.values()},
     }
 

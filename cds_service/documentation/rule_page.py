@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds_service.cds import Indicator
+from cds_service.documentation.case_words import BASELINE
 from cds_service.documentation.cases import case_table
 from cds_service.documentation.conditions import Conditions, explanations
 from cds_service.documentation.markdown import (
@@ -81,6 +82,9 @@ def _blocks(rule: Rule, material: Material) -> Blocks:
     yield from _cases(rule, material)
     yield ["## What it does not cover"]
     yield bullets(plain(each) for each in rule.not_covered) or ["Nothing is named."]
+    yield ["## Last review and changes"]
+    yield [f"Last reviewed on {rule.last_reviewed}."]
+    yield bullets(f"{each.date}: {plain(each.text)}" for each in material.changes_of(rule.id))
 
 
 def _origin(rule: Rule, material: Material) -> Blocks:
@@ -269,8 +273,9 @@ def _cases(rule: Rule, material: Material) -> Blocks:
         return
     yield [
         (
-            "Each is a patient and an order, played by the tests. What is named must be found, and "
-            "nothing else; *not* names what in any case must not."
+            "Each is a patient and an order, played by the tests with the numbers as shipped. What "
+            "is named must be found, and nothing else; *not* names what in any case must not. "
+            + BASELINE
         )
     ]
     yield case_table(found, rule.id, material)

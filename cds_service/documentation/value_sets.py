@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
-from cds_service.documentation.markdown import anchor, bullets, code, link, page, plain, table
+from cds_service.documentation.markdown import bullets, code, link, page, plain, table
 from cds_service.documentation.material import Material, Written
 from cds_service.documentation.words import SYSTEMS, system_name
-from cds_service.fhir.terminology import CodeRow, Part, Terminology, normal_system
+from cds_service.fhir.terminology import (
+    ICD10,
+    ICD10_CM,
+    SNOMED_CT,
+    CodeRow,
+    Part,
+    Terminology,
+    normal_system,
+)
 from cds_service.rules.criteria.registry import ValueSetName
 from cds_service.rules.schema import Rule, Rulebook
+
+_BEFORE_THE_DOT = 3
 
 
 def sets_of(rule: Rule, rulebook: Rulebook) -> list[str]:
@@ -32,18 +42,39 @@ def concepts_of(name: str, terminology: Terminology) -> list[str]:
     return sorted({each for part in terminology.value_sets[name].parts for each in part.concepts})
 
 
+def value_set_file(name: str) -> str:
+    """The file of the page about one value set."""
+    return f"value-set-{name}.md"
+
+
+@lru_cache(maxsize=1)
+def _rows_by_concept(terminology: Terminology) -> Mapping[str, list[CodeRow]]:
+    found: dict[str, list[CodeRow]] = {}
+    for row in terminology.rows:
+        found.setdefault(row.concept, []).append(row)
+    return found
+
+
+@lru_cache(maxsize=256)
+def codes_of(name: str, terminology: Terminology) -> Mapping[str, list[tuple[str, CodeRow]]]:
+    """System -> the codes of a value set with the rows that list them, in order."""
+    rows = {
+        (system, each): row
+        for part in terminology.value_sets[name].parts
+        for concept in sorted(part.concepts)
+        for row in _rows_by_concept(terminology).get(concept, ())
+        for system, each in _entries(part, row)
+    }
+    found: dict[str, list[tuple[str, CodeRow]]] = {}
+    for (system, each), row in sorted(rows.items(), key=lambda item: item[0]):
+        found.setdefault(system, []).append((each, row))
+    order = [*SYSTEMS, *sorted(found.keys() - SYSTEMS.keys())]
+    return {system: found[system] for system in order if system in found}
+
+
 def codes_by_system(name: str, terminology: Terminology) -> Mapping[str, int]:
     """How many codes of each system a value set lists, the systems in the order of the pages."""
-    codes = {
-        entry
-        for part in terminology.value_sets[name].parts
-        for row in terminology.rows
-        if row.concept in part.concepts
-        for entry in _entries(part, row)
-    }
-    counted = Counter(system for system, _ in codes)
-    order = [*SYSTEMS, *sorted(counted.keys() - SYSTEMS.keys())]
-    return {system: counted[system] for system in order if system in counted}
+    return {system: len(codes) for system, codes in codes_of(name, terminology).items()}
 
 
 def _entries(part: Part, row: CodeRow) -> Iterator[tuple[str, str]]:
@@ -64,13 +95,13 @@ def code_counts(name: str, terminology: Terminology) -> str:
 
 
 def value_set_table(names: list[str], rulebook: Rulebook) -> list[str]:
-    """Value sets as rows, each linked to its entry."""
+    """Value sets as rows, each linked to its page."""
     terminology = rulebook.vocabulary.terminology
     return table(
         ["value set", "title", "codes", "code lists"],
         [
             [
-                link(code(name), f"value-sets.md#{name}"),
+                link(code(name), value_set_file(name)),
                 plain(terminology.value_sets[name].title),
                 code_counts(name, terminology),
                 ", ".join(code(each) for each in concepts_of(name, terminology)),
@@ -81,16 +112,8 @@ def value_set_table(names: list[str], rulebook: Rulebook) -> list[str]:
 
 
 def value_sets_page(material: Material) -> str:
-    """Every value set of the rulebook."""
+    """Every value set of the rulebook as a row."""
     rulebook = material.rulebook
-    sets = rulebook.vocabulary.terminology.value_sets
-    users: dict[str, list[str]] = {name: [] for name in sets}
-    for rule in rulebook.rules.values():
-        for name in sets_of(rule, rulebook):
-            users[name].append(rule.id)
-    blocks = [
-        block for name in sorted(sets) for block in _entry(name, material, sorted(users[name]))
-    ]
     return page(
         ["# Value sets"],
         [
@@ -102,24 +125,67 @@ def value_sets_page(material: Material) -> str:
             )
         ],
         [link("All rules", "README.md")],
-        *blocks,
+        value_set_table(sorted(rulebook.vocabulary.terminology.value_sets), rulebook),
     )
 
 
-def _entry(name: str, material: Material, users: list[str]) -> Iterator[list[str]]:
+def value_set_page(name: str, material: Material, *, with_snomed_ct: bool) -> str:
+    """One value set: what it holds and leaves out, which rules read it, and its codes.
+
+    Pages that are handed on leave SNOMED CT out, whose names only a licensee may have.
+    """
     terminology = material.rulebook.vocabulary.terminology
     written: Written = material.value_sets.get(name, {})
-    yield [f"## {anchor(name)}{code(name)}"]
-    yield [f"**{plain(terminology.value_sets[name].title)}**"]
-    if "note" in written:
-        yield [plain(str(written["note"]))]
+    rules = material.rulebook.rules.values()
+    users = sorted(rule.id for rule in rules if name in sets_of(rule, material.rulebook))
     facts = [_part(part) for part in written.get("parts", ())]
     if written.get("unless"):
         facts.append(f"Not if the record also carries a code of {_names(written['unless'])}.")
-    facts.append(f"Codes: {code_counts(name, terminology)}.")
     linked = ", ".join(link(code(user), f"{user}.md") for user in users)
     facts.append(f"Read by: {linked or 'no rule itself, but needed to read a chart'}.")
-    yield bullets(facts)
+    return page(
+        [f"# {_capital(plain(terminology.value_sets[name].title))}"],
+        [f"{code(name)} · {code_counts(name, terminology)}"],
+        [f"{link('All rules', 'README.md')} · {link('Value sets', 'value-sets.md')}"],
+        [plain(str(written["note"]))] if "note" in written else [],
+        bullets(facts),
+        *_code_tables(name, terminology, with_snomed_ct=with_snomed_ct),
+    )
+
+
+def _readable(system: str, normal: str) -> str:
+    """A code as it is printed: ICD-10 has a dot behind the third place."""
+    has_dot = system in {ICD10, ICD10_CM} and len(normal) > _BEFORE_THE_DOT
+    return f"{normal[:_BEFORE_THE_DOT]}.{normal[_BEFORE_THE_DOT:]}" if has_dot else normal
+
+
+def _capital(text: str) -> str:
+    """A title with a capital; a word such as eGFR stays as it is."""
+    first = text.partition(" ")[0]
+    return text if not first.islower() else text[0].upper() + text[1:]
+
+
+def _code_tables(
+    name: str, terminology: Terminology, *, with_snomed_ct: bool
+) -> Iterator[list[str]]:
+    for system, codes in codes_of(name, terminology).items():
+        yield [f"## {system_name(system)}"]
+        if system == SNOMED_CT and not with_snomed_ct:
+            lists = sorted({row.concept for _, row in codes})
+            files = ", ".join(code(f"codes/snomed-ct/{each}.csv") for each in lists)
+            yield [f"{len(codes)} codes, for whoever has a licence, in the rulebook: {files}."]
+            continue
+        yield table(
+            ["code", "name", "code list"],
+            [
+                [
+                    code(_readable(system, each)) + (" and below" if row.is_prefix else ""),
+                    plain(row.display),
+                    code(row.concept),
+                ]
+                for each, row in codes
+            ],
+        )
 
 
 def _part(part: Written) -> str:

@@ -37,6 +37,7 @@ class IssueType(StrEnum):
     TRANSIENT = "transient"
     EXCEPTION = "exception"
     LOGIN = "login"
+    FORBIDDEN = "forbidden"
 
 
 @dataclass(frozen=True, slots=True)

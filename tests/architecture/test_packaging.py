@@ -81,6 +81,16 @@ def test_the_wheel_carries_every_module_and_nothing_of_the_tests(wheel: set[str]
     }
 
 
+def test_the_wheel_carries_what_the_pages_are_made_of(wheel: set[str]) -> None:
+    pages = ROOT / "cds_service" / "web" / "pages"
+    files = [path for path in pages.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert {path.relative_to(ROOT).as_posix() for path in files} - wheel == set()
+    cases = ROOT / "tests" / "vignettes"
+    wanted = {path.relative_to(cases).as_posix() for path in cases.rglob("*.yaml")}
+    shipped = {name.removeprefix("cds_service/cases/") for name in wheel if "/cases/" in name}
+    assert shipped == wanted
+
+
 def test_the_wheel_carries_licence_and_notices(wheel: set[str]) -> None:
     assert {name.rpartition("/")[2] for name in wheel} >= {"LICENSE", "NOTICE"}
 

@@ -80,3 +80,40 @@ def test_a_case_file_that_cannot_be_read_is_named(folder: Path, rulebook: Rulebo
     (folder / "cases" / "some-rule.yaml").write_text("- {id: A1, id: A2}\n", encoding="utf-8")
     with pytest.raises(RulebookError, match=r"^some-rule\.yaml: line 1: "):
         read_material(rulebook, folder, folder / "cases")
+
+
+# --- changes --------------------------------------------------------------------------------------
+
+
+def test_changes_are_of_one_rule_or_of_all_the_newest_first(
+    folder: Path, rulebook: Rulebook
+) -> None:
+    write(folder, "background")
+    (folder / "changes.yaml").write_text(
+        '- {date: "2026-01-02", change: All new.}\n'
+        "- {date: 2026-03-04, change: A higher limit., rules: [baclofen-child]}\n",
+        encoding="utf-8",
+    )
+    material = read_material(rulebook, folder)
+    assert [each.text for each in material.changes_of("baclofen-child")] == [
+        "A higher limit.",
+        "All new.",
+    ]
+    assert [each.text for each in material.changes_of("tizanidine-child")] == ["All new."]
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("{date: 2026-01-02, change: x, rules: [no-such-rule]}", r"changes\[0\]\.rules: no-such-rule is not"),
+        ("{date: 2026-01-02}", r"changes\[0\]\.change: must be a text"),
+        ("{date: 2026-01-02, change: x, rule: y}", r"changes\[0\]\.rule: is not known"),
+    ],
+)  # fmt: skip
+def test_a_change_that_is_not_complete_is_named(
+    folder: Path, rulebook: Rulebook, entry: str, problem: str
+) -> None:
+    write(folder, "background")
+    (folder / "changes.yaml").write_text(f"- {entry}\n", encoding="utf-8")
+    with pytest.raises(RulebookError, match=rf"^changes\.yaml: {problem}"):
+        read_material(rulebook, folder)

@@ -50,6 +50,7 @@ def test_every_rule_has_a_page_and_stands_in_the_index(
         "README.md",
         "statements.md",
         "value-sets.md",
+        *(f"value-set-{name}.md" for name in material.rulebook.vocabulary.terminology.value_sets),
         *(f"{rule}.md" for rule in material.rulebook.rules),
     }
     left_out = [

@@ -16,7 +16,7 @@ from cds_service.documentation.conditions import Conditions, first_line
 from cds_service.documentation.markdown import plain, with_gaps
 from cds_service.documentation.material import Material, read_material
 from cds_service.documentation.pages import make_pages
-from cds_service.documentation.value_sets import codes_by_system
+from cds_service.documentation.value_sets import codes_by_system, codes_of
 from cds_service.documentation.words import (
     CHANGES,
     OFFERS,
@@ -26,7 +26,7 @@ from cds_service.documentation.words import (
     number,
     quantity,
 )
-from cds_service.fhir.terminology import CodeRow, CodeRule, Part, Terminology, ValueSet
+from cds_service.fhir.terminology import SNOMED_CT, CodeRow, CodeRule, Part, Terminology, ValueSet
 from cds_service.rules.criteria.registry import Criterion, ValueSetName, all_criteria
 from cds_service.rules.offers import OFFER_KINDS, OPTIONAL_ARGUMENTS
 from cds_service.rules.rulebook import Rulebook, load_rulebook
@@ -75,7 +75,7 @@ def test_every_criterion_stands_on_the_page_with_its_arguments(
         for argument, kind in call.criterion.parameters.items():
             value = call.arguments.get(argument)
             if kind is ValueSetName and value is not None:
-                assert f"(value-sets.md#{value})" in page, call.criterion.name
+                assert f"(value-set-{value}.md)" in page, call.criterion.name
             elif isinstance(value, Decimal):
                 assert f"**{number(value, '')}" in page, call.criterion.name
 
@@ -107,7 +107,7 @@ def asks(
             asks("A diagnosis of a value set within some days.", {"of": ValueSetName, "days": int}),
             {"of": "creatinine", "days": 1},
             {"of": "creatinine", "days": 1},
-            "A diagnosis of the set [serum creatinine](value-sets.md#creatinine) within **1 day**.",
+            "A diagnosis of the set [serum creatinine](value-set-creatinine.md) within **1 day**.",
         ),
         (
             asks("The patient has reached an age.", {"years": int}),
@@ -341,11 +341,50 @@ def test_the_value_sets_of_a_rule_are_listed_with_their_codes(
 ) -> None:
     page = pages[f"{name}.md"]
     terminology = material.rulebook.vocabulary.terminology
-    for used in re.findall(r"\]\(value-sets\.md#([a-z0-9-]+)\)", page):
+    for used in re.findall(r"\]\(value-set-([a-z0-9-]+)\.md\)", page):
         row = next(line for line in page.splitlines() if line.startswith(f"| [`{used}`]"))
         assert plain(terminology.value_sets[used].title) in row
         for system, count in codes_by_system(used, terminology).items():
             assert f"{SYSTEMS[system]} {count}" in row
+
+
+def test_the_page_of_a_value_set_lists_every_code_with_its_name(
+    pages: Mapping[str, str], material: Material
+) -> None:
+    terminology = material.rulebook.vocabulary.terminology
+    for name in terminology.value_sets:
+        page = pages[f"value-set-{name}.md"]
+        for system, codes in codes_of(name, terminology).items():
+            if system != SNOMED_CT:
+                assert f"\n## {SYSTEMS[system]}\n" in page
+                assert page.count("\n| `") >= len(codes)
+                assert all(plain(row.display) in page for _, row in codes)
+
+
+def test_pages_that_are_handed_on_name_no_code_of_snomed_ct(
+    pages: Mapping[str, str], material: Material
+) -> None:
+    """Its names may only reach those who have a licence; the service itself shows them."""
+    listed = make_pages(material, with_snomed_ct=True)["value-set-alpha-2-agonist.md"]
+    assert "| `372805007` | clonidine |" in listed
+    handed_on = pages["value-set-alpha-2-agonist.md"]
+    assert "372805007" not in handed_on
+    assert "codes/snomed-ct/alpha-2-agonist.csv" in handed_on
+
+
+def test_icd_codes_are_printed_with_their_dot(pages: Mapping[str, str]) -> None:
+    page = pages["value-set-alcohol-or-substance-use-disorder.md"]
+    assert re.search(r"\| `F1\d\.\d+`", page)
+    assert "| `F30` and below |" in pages["value-set-bipolar-disorder.md"]
+
+
+@each_rule
+def test_the_page_of_a_rule_ends_with_review_and_changes(
+    name: str, pages: Mapping[str, str], material: Material
+) -> None:
+    section = pages[f"{name}.md"].partition("\n## Last review and changes\n")[2]
+    assert material.rulebook.rules[name].last_reviewed in section
+    assert "First version." in section
 
 
 def test_a_code_below_a_listed_chapter_is_counted() -> None:

@@ -1,0 +1,68 @@
+"""Every page as pictures, light and dark: ``python -m tests.browser.screenshots``.
+
+For looking at, not for comparing: they go to .cache/screenshots.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import ViewportSize, sync_playwright
+
+from tests.browser.browsing import DESKTOP, PHONE, Visitor, chromium, launched, served
+
+FOLDER = Path(__file__).parents[2] / ".cache" / "screenshots"
+PAGES = {
+    "rules": "/rules",
+    "rules-found": "/rules?q=ciprofloxacin",
+    "rule": "/rules/tizanidine-low-creatinine-clearance",
+    "rule-critical": "/rules/baclofen-abrupt-withdrawal",
+    "value-sets": "/rules/value-sets",
+    "value-set": "/rules/value-sets/strong-cyp1a2-inhibitor",
+    "statements": "/rules/statements",
+    "not-found": "/rules/no-such-rule",
+}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SIZES: dict[str, ViewportSize] = {
+    "desktop": ViewportSize(width=DESKTOP["width"], height=DESKTOP["height"]),
+    "phone": ViewportSize(width=PHONE["width"], height=PHONE["height"]),
+}
+
+
+def main(program: str, wanted: list[str]) -> None:
+    """Write a picture of each page at each size; ``wanted`` narrows by name."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    complaints: list[str] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(Path(folder)) as server,
+        sync_playwright() as playwright,
+        launched(playwright, program) as browser,
+    ):
+        for scheme in SCHEMES:
+            for size, viewport in SIZES.items():
+                context = browser.new_context(viewport=viewport, color_scheme=scheme)
+                visitor = Visitor(context, f"http://127.0.0.1:{server.port}")
+                for name, path in PAGES.items():
+                    if wanted and name not in wanted:
+                        continue
+                    page = visitor.visit(path)
+                    height = min(page.evaluate("document.documentElement.scrollHeight"), 6000)
+                    page.set_viewport_size(ViewportSize(width=viewport["width"], height=height))
+                    file = FOLDER / f"{name}-{size}-{scheme}.png"
+                    page.screenshot(path=file)
+                    page.set_viewport_size(viewport)
+                    sys.stdout.write(f"{file}\n")
+                context.close()
+                complaints += [each for each in visitor.complaints if "404" not in each]
+    if complaints:
+        sys.exit("\n".join(complaints))
+
+
+if __name__ == "__main__":
+    if (found := chromium()) is None:
+        sys.exit("There is no Chromium: apt-get install chromium")
+    main(found, sys.argv[1:])
