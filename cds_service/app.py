@@ -17,7 +17,7 @@ from cds_service.consultation import Filters
 from cds_service.errors import SettingsError
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.settings import Settings, load_settings
-from cds_service.web import calls, edge, operations, replies
+from cds_service.web import calls, description, edge, operations, replies
 
 _GUIDELINE = "spasticity"
 _SERVICES_FILE = "services.yaml"
@@ -54,6 +54,7 @@ def create_app(
     edge.watch(app)
     edge.allow_origins(app, settings.cors.origins)
     app.register_blueprint(operations.blueprint(rulebook.version))
+    app.register_blueprint(description.blueprint())
     app.register_blueprint(
         calls.blueprint(
             rulebook.services,

@@ -32,6 +32,8 @@ __all__ = ["Consultation", "Filters", "consult"]
 
 SUMMARY_EXTENSION = "org.cds-service.summary"
 _PATIENT_VIEW = "patient-view"
+_HOOK_OF_1_0 = "medication-prescribe"
+"""Deprecated since 1.0, so whoever calls it speaks 1.0; no other hook tells the version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,16 @@ class _Call:
             order = group[0].order
             notes = [] if order in told else self._notes(decision, order)
             told.add(order)
-            cards.append(build_card(group, self.rulebook, self.keys, accept, notes))
+            cards.append(
+                build_card(
+                    group,
+                    self.rulebook,
+                    self.keys,
+                    accept,
+                    notes,
+                    knows_any=self.service.hook != _HOOK_OF_1_0,
+                )
+            )
         response = {"cards": cards, "extension": {SUMMARY_EXTENSION: self._summary(decision)}}
         return Consultation(response, self._explanation(decision, cards))
 

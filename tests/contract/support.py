@@ -27,10 +27,25 @@ PATIENT_VIEW = "/cds-services/spasticity-patient-view"
 CARD: dict[str, Any] = {
     "uuid": "00000000-0000-4000-8000-000000000000",
     "summary": "Baclofen: the starting dose is high",
+    "detail": "The dose is above the label's.",
     "indicator": "warning",
-    "source": {"label": "Guideline"},
-    "extension": {"org.cds-service.findings": [{"rule": "baclofen-high-starting-dose"}]},
+    "source": {
+        "label": "Guideline",
+        "topic": {"system": "urn:x-cds-service:topic", "code": "dose"},
+    },
+    "extension": {
+        "org.cds-service.findings": [
+            {
+                "rule": "baclofen-high-starting-dose",
+                "indicator": "warning",
+                "key": "k1",
+                "reason": "120 mg a day",
+            }
+        ]
+    },
 }
+
+NO_RULE = {"rule": "r", "verdict": "no", "reason": "nothing was seen"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ class Advisor:
 def consultation(*cards: Mapping[str, Any]) -> Consultation:
     return Consultation(
         {"cards": list(cards)},
-        {"rulebook": "test-1", "cards": list(cards), "rules": [{"rule": "r", "verdict": "no"}]},
+        {"rulebook": "test-1", "cards": list(cards), "rules": [NO_RULE]},
     )
 
 

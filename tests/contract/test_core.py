@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 from cds_service.app import create_app
 from tests.contract.answers import FINDINGS, SUMMARY, check_answer, is_text
+from tests.contract.description import CheckedClient
 from tests.contract.serving import JSON, REAL, ROOT, start, stop, wait_until_ready
 from tests.contract.support import (
     NOW,
@@ -58,7 +59,9 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
     def build(text: str = "", folder: Path | None = None) -> FlaskClient:
         folder = folder or tmp_path_factory.mktemp("site")
-        return create_app(settings(folder, text), clock=lambda: NOW).test_client()
+        app = create_app(settings(folder, text), clock=lambda: NOW)
+        app.test_client_class = CheckedClient
+        return app.test_client()
 
     return build
 
