@@ -21,6 +21,9 @@ Json = dict[str, Any]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
+_MOST_DIGITS = 400
+"""Python reads integers of up to 4300 digits, and sites may lower that to 640."""
+
 _SUPPLY = ("quantity", "expectedSupplyDuration", "validityPeriod")
 
 
@@ -51,8 +54,13 @@ def number(value: Decimal) -> str:
 
 def original(record: Record) -> Json:
     """A fresh copy of the JSON a record was read from."""
-    copy: Json = json.loads(bytes(record.source), parse_float=Decimal)
+    copy: Json = json.loads(bytes(record.source), parse_float=Decimal, parse_int=_integer)
     return copy
+
+
+def _integer(digits: str) -> int | Decimal:
+    """A whole number; beyond what an ``int`` is read from, still with all its digits."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else Decimal(digits)
 
 
 def fhir_version(order: Mapping[str, Any]) -> str:

@@ -72,9 +72,9 @@ def blueprint(services: Mapping[str, Service], consult: Consult, max_bytes: int)
             g.notes = accepted.notes
             if envelope.is_uuid(accepted.request.hook_instance):
                 g.hook_instance = accepted.request.hook_instance
+            consultation = consult(accepted.request)
         except RecursionError:
             raise envelope.nested_too_deeply() from None
-        consultation = consult(accepted.request)
         g.cards = len(consultation.response["cards"])
         return consultation
 

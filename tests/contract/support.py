@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +19,7 @@ from cds_service.cds import HookRequest, Service
 from cds_service.consultation import Consultation, Filters
 from cds_service.rules.rulebook import Rulebook
 from cds_service.settings import Settings, load_settings
+from cds_service.web.logs import log_to
 
 NOW = datetime(2026, 6, 3, 12, 0, tzinfo=UTC)
 INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
@@ -202,6 +206,22 @@ def without(body: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in names}
 
 
+@contextmanager
+def captured_log() -> Iterator[io.StringIO]:
+    """The log as the server writes it, from every logger that writes anything."""
+    stream = io.StringIO()
+    own = logging.getLogger("cds_service")
+    before = own.handlers, own.level, own.propagate
+    handler = log_to(stream)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield stream
+    finally:
+        root.removeHandler(handler)
+        own.handlers, own.level, own.propagate = before
+
+
 def issues(response: TestResponse) -> list[dict[str, Any]]:
     """The issues of an error answer, after a check that it is a proper OperationOutcome."""
     assert response.status_code >= 400
@@ -238,4 +258,8 @@ def nulls_and_empties(value: Any, path: str = "$") -> Iterator[str]:
 
 def exactly(body: bytes) -> Any:
     """JSON with every number as its digits."""
-    return json.loads(body, parse_float=Decimal)
+    return json.loads(
+        body,
+        parse_float=Decimal,
+        parse_int=lambda digits: int(digits) if len(digits) < 400 else Decimal(digits),
+    )
