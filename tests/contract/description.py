@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
@@ -32,7 +31,7 @@ def description() -> dict[str, Any]:
 
 def operation(method: str, path: str) -> dict[str, Any] | None:
     """What is described of a method at a path; stray slashes are forgiven as the service does."""
-    straight = re.sub("/{2,}", "/", urlsplit(path).path).rstrip("/") or "/"
+    straight = re.sub("/{2,}", "/", path.partition("?")[0]).rstrip("/") or "/"
     if NOT_YET.search(straight):
         return None
     found: dict[str, Any] | None = description()["paths"].get(straight, {}).get(method.lower())

@@ -28,6 +28,8 @@ ORDER_SIGN = "/cds-services/spasticity-order-sign"
 PRESCRIBE = "/cds-services/spasticity-medication-prescribe"
 PATIENT_VIEW = "/cds-services/spasticity-patient-view"
 
+PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "gender": "female"}
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CARD: dict[str, Any] = {
     "uuid": "00000000-0000-4000-8000-000000000000",
     "summary": "Baclofen: the starting dose is high",
@@ -156,6 +158,40 @@ def baclofen(**members: Any) -> dict[str, Any]:
             "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "1292"}]
         },
     } | members
+
+
+def oral_baclofen(daily_doses: int = 3, milligrams: str = "40") -> dict[str, Any]:
+    """A new order of baclofen; the default is far above the label's starting dose."""
+    return baclofen(
+        medicationCodeableConcept={
+            "coding": [{"system": RXNORM, "code": "1292", "display": "baclofen"}]
+        },
+        dosageInstruction=[
+            {
+                "route": {
+                    "coding": [{"system": "http://snomed.info/sct", "code": "26643006"}],
+                    "text": "oral",
+                },
+                "timing": {"repeat": {"frequency": daily_doses, "period": 1, "periodUnit": "d"}},
+                "doseAndRate": [
+                    {
+                        "doseQuantity": {
+                            "value": float(milligrams),
+                            "unit": "mg",
+                            "system": "http://unitsofmeasure.org",
+                            "code": "mg",
+                        }
+                    }
+                ],
+            }
+        ],
+    )
+
+
+def ordered(**prefetch: Any) -> dict[str, Any]:
+    """A call with a baclofen order that cannot stay unremarked."""
+    found: dict[str, Any] = {"patient": PATIENT, **prefetch}
+    return order_select(draftOrders=bundle(oral_baclofen())) | {"prefetch": found}
 
 
 def order_select(**context: Any) -> dict[str, Any]:

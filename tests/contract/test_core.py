@@ -22,6 +22,7 @@ from tests.contract.support import (
     NOW,
     ORDER_SELECT,
     ORDER_SIGN,
+    PATIENT,
     PATIENT_VIEW,
     PRESCRIBE,
     baclofen,
@@ -33,6 +34,7 @@ from tests.contract.support import (
     nulls_and_empties,
     order_select,
     order_sign,
+    ordered,
     patient_view,
     settings,
     without,
@@ -40,8 +42,6 @@ from tests.contract.support import (
 
 Make = Callable[..., FlaskClient]
 
-PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "gender": "female"}
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 LEGAL_TOKENS = {
     "context.userId",
     "context.patientId",
@@ -69,40 +69,6 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 @pytest.fixture(scope="module")
 def service(make: Make) -> FlaskClient:
     return make()
-
-
-def oral_baclofen(daily_doses: int = 3, milligrams: str = "40") -> dict[str, Any]:
-    """A new order of baclofen; the default is far above the label's starting dose."""
-    return baclofen(
-        medicationCodeableConcept={
-            "coding": [{"system": RXNORM, "code": "1292", "display": "baclofen"}]
-        },
-        dosageInstruction=[
-            {
-                "route": {
-                    "coding": [{"system": "http://snomed.info/sct", "code": "26643006"}],
-                    "text": "oral",
-                },
-                "timing": {"repeat": {"frequency": daily_doses, "period": 1, "periodUnit": "d"}},
-                "doseAndRate": [
-                    {
-                        "doseQuantity": {
-                            "value": float(milligrams),
-                            "unit": "mg",
-                            "system": "http://unitsofmeasure.org",
-                            "code": "mg",
-                        }
-                    }
-                ],
-            }
-        ],
-    )
-
-
-def ordered(**prefetch: Any) -> dict[str, Any]:
-    """A call with a baclofen order that cannot stay unremarked."""
-    found: dict[str, Any] = {"patient": PATIENT, **prefetch}
-    return order_select(draftOrders=bundle(oral_baclofen())) | {"prefetch": found}
 
 
 def answered(client: FlaskClient, path: str, body: object) -> dict[str, Any]:
