@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.contract.answers import check_answer
+from tests.contract.description import violations
 from tests.contract.support import (
     ORDER_SELECT,
     captured_log,
@@ -176,3 +177,39 @@ def test_a_byte_order_mark_is_forgiven_once() -> None:
     answered(mark + call)
     assert issues(post(mark + mark + call))[0]["diagnostics"] == "CDS-400-json"
     assert issues(post(call[:40] + mark + call[40:]))
+
+
+@pytest.mark.parametrize("id", ['"a"', "a b", "x" * 65, "", "a/b", "é", None])
+def test_an_order_that_cannot_be_named_is_not_changed(id: Any) -> None:
+    """ACT-01, ACT-02: no update and no delete without a Type/id that a client can find."""
+    request = request_of(load_cases()[A_CASE])
+    request["context"]["draftOrders"]["entry"][0]["resource"]["id"] = id
+    answer = answered(json.dumps(request).encode())
+    assert "baclofen-high-starting-dose" in rules(answer)
+    assert violations("CardsResponse", answer) == []
+    assert not [
+        action
+        for card in answer["cards"]
+        for suggestion in card.get("suggestions", [])
+        for action in suggestion["actions"]
+        if action["type"] != "create"
+    ]
+
+
+def test_what_is_empty_in_an_order_is_not_echoed() -> None:
+    """GEN-03, GEN-04: FHIR does not allow it either; all else of the order stays."""
+    request = request_of(load_cases()[A_CASE])
+    order = request["context"]["draftOrders"]["entry"][0]["resource"]
+    order |= {"category": [{"coding": []}], "reasonCode": [], "note": None, "priority": " "}
+    order["dosageInstruction"][0]["site"] = {"coding": [{"system": None, "code": "x"}]}
+    order["identifier"] = [{"value": "kept"}, {}]
+    (update,) = [
+        action["resource"]
+        for card in answered(json.dumps(request).encode())["cards"]
+        for suggestion in card.get("suggestions", [])
+        for action in suggestion["actions"]
+        if action["type"] == "update"
+    ]
+    assert not {"category", "reasonCode", "note", "priority"} & update.keys()
+    assert update["identifier"] == [{"value": "kept"}]
+    assert update["subject"] == order["subject"]
