@@ -75,12 +75,12 @@ def blueprint(services: Mapping[str, Service], desk: Desk, max_bytes: int) -> Bl
             g.notes = accepted.notes
             if envelope.is_uuid(accepted.request.hook_instance):
                 g.hook_instance = accepted.request.hook_instance
+            asked = accepted.request
+            if client := g.get("client"):
+                asked = replace(asked, issuer=client.issuer, tenant=client.tenant)
+            answered = decide(asked)
         except RecursionError:
             raise envelope.nested_too_deeply() from None
-        asked = accepted.request
-        if client := g.get("client"):
-            asked = replace(asked, issuer=client.issuer, tenant=client.tenant)
-        answered = decide(asked)
         g.notes = accepted.notes + answered.notes
         g.cards = len(answered.consultation.response["cards"])
         return answered.consultation
