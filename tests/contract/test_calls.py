@@ -211,7 +211,7 @@ def test_unknown_service(client: FlaskClient, path: str) -> None:
     assert b"unknown" not in response.data
 
 
-@pytest.mark.parametrize("path", [ORDER_SELECT + "/other", "/rules", "/"])
+@pytest.mark.parametrize("path", [ORDER_SELECT + "/other", "/"])
 def test_what_does_not_exist_yet_is_not_there(client: FlaskClient, path: str) -> None:
     """Pages and metrics that are not offered are 404."""
     for response in (client.get(path), client.post(path, json={})):

@@ -162,7 +162,7 @@ SITUATIONS = [
     discovered("DIS-07", "ids are path segments",
                lambda a: all(one["id"].replace("-", "").isalpha() for one in services(a))),
     discovered("DIS-10", "members of the standard only", lambda a: all(
-        set(one) <= {"hook", "title", "description", "id", "prefetch", "usageRequirements"}
+        set(one) <= {"hook", "title", "description", "id", "prefetch", "usageRequirements", "version"}
         for one in services(a))),
     *(Situation("DIS-05", f"{body['hook']} answers at its id", body | {"prefetch": {"patient": PATIENT}}, path=path)
       for path, body in ((ORDER_SELECT, order_select()), (ORDER_SIGN, order_sign()),
