@@ -64,7 +64,7 @@ def problems_of_reply(
 
 def _problems_elsewhere(method: str, status: int, body: Any) -> list[str]:
     """Where nothing is described: preflights are answered, all else is a proper refusal."""
-    if method in {"OPTIONS", "HEAD"} and body is None and status in {200, 304, 401}:
+    if method in {"OPTIONS", "HEAD"} and body is None and status < 500:
         return []
     if status not in {401, 404, 405}:  # who is not known is not told what is there
         return [f"status {status} where nothing is described"]
