@@ -16,6 +16,11 @@ _QUOTED = r'"(?:[^"]|"")*"'
 _ROW = re.compile(f"{_QUOTED}(?:,{_QUOTED})*")
 
 
+def read_concepts(folder: Path) -> frozenset[str]:
+    """The names of all concepts, of those too whose codes stand in a folder that was left out."""
+    return frozenset(file.stem for file in folder.rglob("*.csv"))
+
+
 def read_codes(folder: Path, problems: Problems) -> tuple[CodeRow, ...]:
     """Every code of every concept; a file's name is its concept."""
     rows: list[CodeRow] = []
@@ -28,7 +33,9 @@ def read_codes(folder: Path, problems: Problems) -> tuple[CodeRow, ...]:
         if header != _HEADER:
             problems.add(file, "line 1", f"the columns must be {', '.join(_COLUMNS)}, quoted")
             continue
-        if not lines:
+        # A list without rows tells that all codes of the concept stand in a folder below, which
+        # a site may leave out for its licence.
+        if not lines and file.parent != folder:
             problems.add(file, "", "holds no codes")
         for number, line in enumerate(lines, start=2):
             row = _code_row(line, file, f"line {number}", problems)

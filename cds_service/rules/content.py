@@ -77,13 +77,31 @@ def _code_rules(item: Fields, name: str) -> tuple[CodeRule, ...]:
     return tuple(rules)
 
 
+def _is_empty(value_set: ValueSet, terminology: Terminology) -> bool:
+    """Whether no code of it is held, though the site left out neither its folder nor its system."""
+    present = {row.system for row in terminology.rows}
+    for part in value_set.parts:
+        rows = [row for concept in part.concepts for row in terminology.rows_for(concept)]
+        held = [rule for rule in part.only_codes if rule.system in present]
+        if not rows or (part.only_codes and not held):
+            return False  # left out
+        if any(
+            row.system == rule.system and row.is_prefix and code.startswith(row.code)
+            for row in rows
+            for rule in held
+            for code in rule.codes
+        ):
+            return False
+    return not terminology.members(value_set.name)
+
+
 def check_value_sets(
     terminology: Terminology, needed: Iterable[str], file: Path, problems: Problems
 ) -> None:
     """A set, or a part of one, that holds no code would silently never match."""
     systems = SYSTEMS | {row.system for row in terminology.rows}
     for name, value_set in terminology.value_sets.items():
-        if not terminology.members(name):
+        if _is_empty(value_set, terminology):
             problems.add(file, name, "holds no codes")
         for position, part in enumerate(value_set.parts):
             where = f"{name}.parts[{position}]"

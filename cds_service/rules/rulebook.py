@@ -15,7 +15,7 @@ from cds_service.errors import RulebookError
 from cds_service.fhir.terminology import Terminology
 from cds_service.rules import criteria
 from cds_service.rules.arguments import is_reference
-from cds_service.rules.codes import read_codes
+from cds_service.rules.codes import read_codes, read_concepts
 from cds_service.rules.content import (
     NEEDED_VALUE_SETS,
     check_value_sets,
@@ -53,7 +53,7 @@ def load_rulebook(
                      "services", "cards")
     }  # fmt: skip
     rows = read_codes(directory / "codes", problems)
-    concepts = frozenset(row.concept for row in rows)
+    concepts = read_concepts(directory / "codes")
     sets = read_value_sets(files["value_sets"], concepts, problems)
     terminology = Terminology(rows, sets)
     observed = {each for asked in all_criteria().values() for each in asked.observations}

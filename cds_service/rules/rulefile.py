@@ -9,7 +9,7 @@ from typing import Literal
 from cds_service.cds import Indicator
 from cds_service.chart.orders import Change
 from cds_service.fhir.elements import Coding
-from cds_service.fhir.terminology import Terminology
+from cds_service.fhir.terminology import SYSTEMS, Terminology, normal_system
 from cds_service.rules.about import read_subject
 from cds_service.rules.arguments import Arguments, is_reference
 from cds_service.rules.conditions import ConditionReader
@@ -226,8 +226,8 @@ class _RuleReader:
             for name in arguments:
                 if name not in given and name not in OPTIONAL_ARGUMENTS:
                     offer.complain(name, "is needed for this kind of offer")
-            if not given.keys().isdisjoint(CODING):
-                self._check_code(offer, given)
+            if not given.keys().isdisjoint(CODING) and not self._may_use(offer, given):
+                given = {name: given[name] for name in given if name not in CODING}
             found.append(
                 Offer(
                     kind=kind,
@@ -239,15 +239,20 @@ class _RuleReader:
             )
         return tuple(found)
 
-    def _check_code(self, offer: Fields, given: Mapping[str, object]) -> None:
+    def _may_use(self, offer: Fields, given: Mapping[str, object]) -> bool:
+        """Whether the code may be sent; what is of a system the site left out is said in words."""
         for name in CODING:
             if name not in given:
                 offer.complain(name, f"is needed: {', '.join(CODING)} belong together")
         system, code = given.get("system"), given.get("code")
         if not isinstance(code, str) or not isinstance(system, str):
-            return
-        if not self.around.terminology.lookup(Coding(system=system, code=code)):
+            return False
+        terminology = self.around.terminology
+        if normal_system(system) in SYSTEMS - {row.system for row in terminology.rows}:
+            return False
+        if not terminology.lookup(Coding(system=system, code=code)):
             offer.complain("code", f"{code} is not among the verified codes")
+        return True
 
     def _citations(self) -> tuple[Citation, ...]:
         found = []

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service.app import create_app
+from cds_service.settings import Settings
 from tests.temporary import temporary_settings
 from tests.vignettes.fhir_json import Json
 
@@ -42,7 +43,12 @@ class ServiceClient:
 @cache
 def service_client() -> ServiceClient:
     """One application for all cases of a run."""
-    http = create_app(temporary_settings()).test_client()
+    return client_of(temporary_settings())
+
+
+def client_of(settings: Settings) -> ServiceClient:
+    """An application with these settings, asked what it offers."""
+    http = create_app(settings).test_client()
     response = http.get("/cds-services")
     assert response.status_code == 200, f"discovery answers {response.status_code}"
     services = response.get_json()["services"]

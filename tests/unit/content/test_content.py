@@ -126,9 +126,10 @@ def test_every_field_is_quoted_and_every_line_ends_alike(path: Path) -> None:
 
 @each_file
 def test_a_list_has_the_agreed_columns_and_at_least_one_code(path: Path) -> None:
+    """A concept with SNOMED CT codes only keeps its name beside the lists of the others."""
     with path.open(encoding="utf-8", newline="") as file:
         assert next(csv.reader(file)) == HEADER
-    assert rows(path)
+    assert rows(path) or rows(SNOMED_CT / path.name)
 
 
 @each_file
@@ -166,7 +167,7 @@ def test_only_classifications_are_matched_by_prefix(path: Path) -> None:
 @each_file
 def test_snomed_ct_is_kept_apart(path: Path) -> None:
     in_its_folder = path.parent == SNOMED_CT
-    assert {row["system"] == SNOMED for row in rows(path)} == {in_its_folder}
+    assert {row["system"] == SNOMED for row in rows(path)} <= {in_its_folder}
 
 
 @each_file
@@ -199,7 +200,7 @@ def test_strength_and_form_are_of_products_with_a_dose(path: Path) -> None:
 def test_a_drug_list_names_the_ingredient_of_every_code() -> None:
     for path in CSV_FILES:
         named = {bool(row["ingredient"]) for row in rows(path)}
-        assert len(named) == 1, path
+        assert len(named) <= 1, path
 
 
 def test_baclofen_holds_what_its_parts_hold() -> None:
