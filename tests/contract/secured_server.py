@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,8 +65,8 @@ class SecuredServer:
         found: dict[str, Any] = json.loads(answer)
         return status, found
 
-    def counted(self) -> dict[tuple[str, Mapping[str, str]], float]:
-        """(name of the metric, labels) -> value."""
+    def counted(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """(name of the metric, its labels as pairs) -> value."""
         text = self.served.send("GET", "/metrics")[1].decode()
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value

@@ -127,11 +127,17 @@ def reported(row: str, what: str, *entries: Any, **more: Any) -> Situation:
 
 
 def overridden(**members: Any) -> Content:
-    return {"card": "card-1", "outcome": "overridden", "outcomeTimestamp": "2026-06-03T12:00:00Z"} | members
+    return {
+        "card": "card-1",
+        "outcome": "overridden",
+        "outcomeTimestamp": "2026-06-03T12:00:00Z",
+    } | members
 
 
 def names(*paths: str) -> Callable[[Content], object]:
-    return lambda answer: [path for one in answer["issue"] for path in one["expression"]] == list(paths)
+    return lambda answer: (
+        [path for one in answer["issue"] for path in one["expression"]] == list(paths)
+    )
 
 
 def dstu2(**members: Any) -> Content:
