@@ -23,7 +23,6 @@ ROWS = Path(__file__).with_name("requirements.yaml")
 COMMAND = "python -m tests.contract.conformance"
 
 _OVER_HTTP = "contract/test_over_http.py::test_situation"
-_MEMBERS = {"level", "versions", "says", "answer", "tests", "pending", "not_a_test"}
 _INTRODUCTION = f"""# What CDS Hooks asks of a service, and which test holds it
 
 Made by `{COMMAND}` from `tests/contract/requirements.yaml`; do not edit.
@@ -44,7 +43,6 @@ class Row:
     says: str
     answer: str
     tests: tuple[str, ...] = ()
-    pending: str | None = None
     not_a_test: str | None = None
 
     @property
@@ -71,18 +69,13 @@ def rows() -> list[Row]:
     return [row for chapter in chapters().values() for row in chapter]
 
 
-def pending() -> list[str]:
-    """The rows whose tests wait for a feature, and for which."""
-    return [f"{row.id}: {row.pending}" for row in rows() if row.pending]
-
-
 def problems() -> Iterator[str]:
     """Rows that nothing holds, and tests that are not there."""
     for row in rows():
         held = bool(row.tests or row.situations)
-        if row.not_a_test and (held or row.pending):
+        if row.not_a_test and held:
             yield f"{row.id}: has a test and a reason against one"
-        if not (held or row.pending or row.not_a_test):
+        if not (held or row.not_a_test):
             yield f"{row.id}: no test, and no reason"
         yield from (f"{row.id}: there is no {each}" for each in row.tests if not _exists(each))
     for name in {one.row for one in SITUATIONS} - {row.id for row in rows()}:
@@ -116,8 +109,6 @@ def page() -> str:
 
 def _line(row: Row) -> str:
     tests = "<br>".join(f"`{test}`" for test in row.tests)
-    if row.pending:
-        tests += f"{'<br>' * bool(tests)}to come with {row.pending}"
     if row.not_a_test:
         tests = f"not a test: {row.not_a_test}"
     cells = [row.id, row.level, row.versions, row.says, row.answer]
@@ -129,7 +120,6 @@ def main() -> None:
     """Command line."""
     PAGE.write_text(page(), "utf-8")
     sys.stdout.write(f"{PAGE.name} written, {len(rows())} rows\n")
-    sys.stdout.write("".join(f"pending {each}\n" for each in pending()))
 
 
 if __name__ == "__main__":

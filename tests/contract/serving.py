@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +100,26 @@ def workers_of(served: Served) -> set[int]:
     pid = served.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
     return {int(child) for child in children.split()}
+
+
+@contextmanager
+def only(served: Served, worker: int) -> Iterator[None]:
+    """What is sent meanwhile is answered by this worker: the others are halted."""
+    others = workers_of(served) - {worker}
+    for each in others:
+        os.kill(each, signal.SIGSTOP)
+    try:
+        wait_for(lambda: all(map(_is_halted, others)), "the other workers to halt")
+        yield
+    finally:
+        for each in others:
+            os.kill(each, signal.SIGCONT)
+
+
+def _is_halted(process: int) -> bool:
+    """All of its threads."""
+    tasks = Path(f"/proc/{process}/task").glob("*/stat")
+    return all(" T " in task.read_text(encoding="utf-8") for task in tasks)
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:

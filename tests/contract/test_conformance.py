@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.conformance import COMMAND, PAGE, page, pending, problems, rows
+from tests.contract.conformance import COMMAND, PAGE, page, problems, rows
 
 SERIES = {
     "GEN": 10, "DIS": 10, "CALL": 29, "PRE": 7, "FP": 7, "PFS": 6, "RSP": 15, "ACT": 5, "FBK": 8,
@@ -32,12 +32,3 @@ def test_every_row_is_held() -> None:
 def test_the_page_is_up_to_date() -> None:
     """After a new row or another test the page is written again."""
     assert PAGE.read_text("utf-8") == page(), f"{PAGE.name} is out of date; run `{COMMAND}`"
-
-
-PENDING = 26
-"""Rows whose tests come with the read-back, client tokens, feedback and metrics: to become 0."""
-
-
-def test_rows_that_wait_for_a_feature() -> None:
-    """Their number only falls."""
-    assert len(pending()) == PENDING, "\n".join(pending())

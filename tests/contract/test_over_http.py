@@ -35,6 +35,7 @@ from tests.contract.support import (
 )
 
 DISCOVERY = "/cds-services"
+FEEDBACK = ORDER_SELECT + "/feedback"
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
 Content = dict[str, Any]
 
@@ -117,6 +118,26 @@ PREFETCH_OF_NO_USE: list[Any] = ["Condition/1", 12, [], {"resourceType": "Practi
 def prefetched(value: Any) -> Content:
     """The order that gets cards, with a value where the conditions belong."""
     return ordered(conditions=value)
+
+
+def reported(row: str, what: str, *entries: Any, **more: Any) -> Situation:
+    """Feedback; its success is an answer without cards."""
+    body = {"feedback": list(entries)}
+    return Situation(row, what, **({"body": body, "path": FEEDBACK} | more))
+
+
+def overridden(**members: Any) -> Content:
+    return {
+        "card": "card-1",
+        "outcome": "overridden",
+        "outcomeTimestamp": "2026-06-03T12:00:00Z",
+    } | members
+
+
+def names(*paths: str) -> Callable[[Content], object]:
+    return lambda answer: (
+        [path for one in answer["issue"] for path in one["expression"]] == list(paths)
+    )
 
 
 def dstu2(**members: Any) -> Content:
@@ -274,6 +295,20 @@ SITUATIONS = [
                   one["type"] == "delete" and "resource" not in one for one in actions(a))),
     Situation("ACT-04", "a changed draft keeps its id", check=lambda a: all(
         one["resource"]["id"] == "order-1" for one in actions(a) if one["type"] == "update")),
+    *(reported("FBK-01", f"offered at {path}", overridden(), path=path + "/feedback", check=lambda a: a == {})
+      for path in (ORDER_SELECT, ORDER_SIGN, PRESCRIBE, PATIENT_VIEW)),
+    reported("FBK-02", "several cards and events", overridden(), overridden(card="card-2"), overridden(),
+             check=lambda a: a == {}),
+    reported("FBK-02", "each entry on its own", overridden(outcome="ignored"), overridden(),
+             check=names("feedback[0].outcome")),
+    reported("FBK-03", "JSON", check=lambda a: a == {}),
+    reported("FBK-04", "not what it should be", body={}, status=400, fields=("feedback",)),
+    reported("FBK-04", "a bad entry", overridden(card=7), status=400, fields=("feedback[0].card",)),
+    reported("FBK-04", "an id of no service", overridden(), status=404,
+             path="/cds-services/no-such-service/feedback"),
+    reported("FBK-04", "a card nobody knows", overridden(card="nobody-knows"), check=lambda a: a == {}),
+    reported("FBK-08", "a comment without end", overridden(overrideReason={"userComment": "x" * 2001}), status=400,
+             fields=("feedback[0].overrideReason.userComment",)),
     Situation("HK-01", "two FHIR versions in one Bundle", drafted(oral_baclofen(), dstu2()), check=has_cards),
     Situation("HK-02", "a selection that is no draft",
               ordered() | {"context": ordered()["context"] | {"selections": ["MedicationRequest/none"]}},
@@ -374,7 +409,7 @@ def test_a_body_that_is_too_large(served: Served) -> None:
     assert ask(served, situation)[0] == 413
 
 
-@pytest.mark.parametrize("path", [DISCOVERY, ORDER_SELECT, ORDER_SELECT + "/explain"])
+@pytest.mark.parametrize("path", [DISCOVERY, ORDER_SELECT, ORDER_SELECT + "/explain", FEEDBACK])
 def test_cors(served: Served, path: str) -> None:
     """8.2, SEC-10, FBK-07: preflights need no token, and refusals carry the header too."""
     origin = {"Origin": "https://sandbox.cds-hooks.org"}
