@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,16 @@ def wait_until(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def call(served: Served) -> int:
+    return served.send("POST", ORDER_SELECT, json.dumps(order_select()).encode(), JSON)[0]
+
+
+def noted(served: Served) -> set[str]:
+    """What the log says of calls that were answered without the store."""
+    lines = [json.loads(line) for line in served.log.splitlines() if '"notes"' in line]
+    return {note for line in lines if line["status"] == 200 for note in line["notes"]}
 
 
 def workers(served: Served) -> list[int]:
@@ -145,10 +156,10 @@ def test_a_locked_database(tmp_path: Path) -> None:
             assert status == 503
             assert headers["Retry-After"]
             assert json.loads(content)["issue"][0]["diagnostics"] == "CDS-503"
-            call = json.dumps(order_select()).encode()
-            assert served.send("POST", ORDER_SELECT, call, JSON)[0] == 200
+            assert call(served) == 200
             assert served.send("GET", "/readyz")[0] == 503
         assert report(served, "after") == 200
+        assert "cards-not-remembered" in noted(served)
         assert exported(served) == ["after"]
         assert '"fault":"SQLITE_BUSY"' in served.log.replace(": ", ":")
 
@@ -162,11 +173,61 @@ def test_a_database_that_is_gone_and_back(tmp_path: Path) -> None:
         for each in tmp_path.glob("feedback.db*"):
             each.rename(away / each.name)
         assert {report(served, f"lost-{number}") for number in range(8)} == {503}
+        assert {call(served) for _ in range(8)} == {200}
+        assert noted(served) >= {"overrides-unknown", "cards-not-remembered"}
         assert served.send("GET", "/readyz")[0] == 503
         for each in away.iterdir():
             each.rename(tmp_path / each.name)
         assert {report(served, f"after-{number}") for number in range(8)} == {200}
         assert len(exported(served)) == 9
+
+
+def test_faults_of_the_database_while_clients_call_and_report(tmp_path: Path) -> None:
+    """Locked, then removed, then back: every call has its cards, nothing acknowledged is lost."""
+    file, away = tmp_path / "feedback.db", tmp_path / "away"
+    away.mkdir()
+    ending = threading.Event()
+    acknowledged: list[str] = []
+    refused: list[str] = []
+    calls: list[int] = []
+
+    def client(number: int, served: Served) -> None:
+        while not ending.is_set():
+            card = f"card-{number}-{len(acknowledged)}-{len(refused)}"
+            status, _, headers = served.send("POST", FEEDBACK, body(card), JSON)
+            if status == 503 and int(headers["Retry-After"]) > 0:
+                refused.append(card)
+            else:
+                assert status == 200
+                acknowledged.append(card)
+            calls.append(call(served))
+
+    def wait_for_more(of: list[str]) -> None:
+        seen = len(of)
+        wait_until(lambda: len(of) >= seen + 4)
+
+    with running(tmp_path) as served, ThreadPoolExecutor(4) as threads:
+        clients = [threads.submit(client, number, served) for number in range(4)]
+        try:
+            wait_for_more(acknowledged)
+            with closing(sqlite3.connect(file, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                wait_for_more(refused)
+            wait_for_more(acknowledged)
+            # In this order nobody ever finds the file without its write-ahead log.
+            for part in sorted(tmp_path.glob("feedback.db*")):
+                part.rename(away / part.name)
+            wait_for_more(refused)
+            for part in sorted(away.iterdir(), reverse=True):
+                part.rename(tmp_path / part.name)
+            wait_for_more(acknowledged)
+        finally:
+            ending.set()
+        for each in clients:
+            each.result(timeout=DEADLINE_S)
+        assert set(calls) == {200}
+        assert set(acknowledged) <= set(exported(served))
+        assert '"event": "failed"' not in served.log
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a small disk")
@@ -189,8 +250,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
                 assert len(statuses) < 1000
             taken = [f"card-{number:04}" for number, each in enumerate(statuses) if each == 200]
             assert '"SQLITE_FULL"' in served.log
-            call = json.dumps(order_select()).encode()
-            assert served.send("POST", ORDER_SELECT, call, JSON)[0] == 200
+            assert call(served) == 200
             (disk / "ballast").unlink()
             assert report(served, "with-space", "x" * 2000) == 200
             assert exported(served) == sorted([*taken, "with-space"])
@@ -205,8 +265,7 @@ def test_a_database_that_cannot_be_made(tmp_path: Path) -> None:
     served = start(tmp_path, settings=text)
     try:
         wait_until_ready(served, expected=503)
-        call = json.dumps(order_select()).encode()
-        assert served.send("POST", ORDER_SELECT, call, JSON)[0] == 200
+        assert call(served) == 200
         assert report(served, "lost") == 503
     finally:
         assert stop(served) == 0
