@@ -48,7 +48,7 @@ _AGES = [*range(1, 6), *range(8, 29), *range(32, 89), *range(92, 360)]
 
 
 def seed(
-    store: Store, now: datetime, *, calls_a_day: int = 6, ages: Sequence[int] = _AGES
+    store: Store, now: datetime, *, calls_a_day: int = 24, ages: Sequence[int] = _AGES
 ) -> None:
     """Fill a store with made-up calls of up to a year before ``now``, and answers to their cards.
 

@@ -51,15 +51,15 @@
     draw(
       "chart-rate",
       [
-        share("override rate", "--overridden"),
-        share("from", "--ground", edge),
+        share("interval from", "--ground", edge),
         share("to", "--ground", edge),
+        share("override rate", "--overridden"),
         share("review line", "--critical-edge", { dash: [6, 4], points: { show: false }, width: 1.5 }),
       ],
-      [numbers("rate"), numbers("low"), numbers("high"), days.map(() => limit)],
+      [numbers("low"), numbers("high"), numbers("rate"), days.map(() => limit)],
       () => [0, 1],
       (value) => `${Math.round(100 * value)} %`,
-      { bands: [{ series: [3, 2], fill: colour("--ground") }] },
+      { bands: [{ series: [2, 1], fill: colour("--ground") }] },
     );
   }
 
