@@ -71,13 +71,9 @@ def fill(
     known = list(answered)
     rows = [call_row(each, f"call-{number}") for number, each in enumerate(known)]
     cards = [
-        card_row(card, f"call-{number}")
-        for number, each in enumerate(known)
-        for card in each.cards
+        card_row(card, f"call-{number}") for number, each in enumerate(known) for card in each.cards
     ]
-    said = [
-        feedback_row(entry, service, "", entry.outcome_timestamp) for service, entry in reports
-    ]
+    said = [feedback_row(entry, service, "", entry.outcome_timestamp) for service, entry in reports]
     with store._connections.transaction() as connection:
         for table, content in ((calls, rows), (shown_cards, cards), (feedback, said)):
             if content:

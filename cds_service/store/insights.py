@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
-    Alias,
     ColumnElement,
     Connection,
     Exists,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -253,7 +253,7 @@ def _shown(scope: Scope) -> Select[Any]:
     )
 
 
-def _later_than(answer: Alias) -> Exists:
+def _later_than(answer: FromClause) -> Exists:
     """Whether the clinician did something else with the card later, by the client's clock."""
     later = feedback.alias("later")
     return exists().where(
@@ -278,4 +278,4 @@ def _strangers(connection: Connection, scope: Scope) -> dict[str, int]:
     if scope.service is not None:
         query = query.where(feedback.c.service == scope.service)
     rows = connection.execute(query.group_by(feedback.c.outcome).order_by(feedback.c.outcome))
-    return {outcome: count for outcome, count in rows}
+    return dict(map(tuple, rows))

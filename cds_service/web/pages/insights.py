@@ -61,8 +61,8 @@ class Choice:
         else:
             when = {"from": period.first.isoformat(), "to": period.last.isoformat()}
         filters = {"service": self.service, "rule": self.rule}
-        chosen = when | {name: value for name, value in filters.items() if value}
-        return url_for(f"insights.{endpoint}", **parts, **chosen)
+        chosen = when | {name: value for name, value in filters.items() if value} | parts
+        return url_for(f"insights.{endpoint}", **chosen)
 
 
 def blueprint(
@@ -163,15 +163,11 @@ def _reasons(rulebook: Rulebook) -> dict[str, str]:
 
 
 def _orders(found: Insights) -> CallCounts:
-    """The calls about orders; charts are opened for everybody, and would hide how often a card
-    meets an order.
-    """
+    """The calls about orders: with every chart that is opened, cards would look rarer."""
     about = (each for each in found.services.values() if each.hook != _NOT_ABOUT_ORDERS)
     return sum((each.calls for each in about), CallCounts())
 
 
 def _ranked(rules: Mapping[str, Tally]) -> list[tuple[str, Tally]]:
     """What asks for a review first, then what is shown most."""
-    return sorted(
-        rules.items(), key=lambda item: (_MARKS[item[1].mark], -item[1].shown, item[0])
-    )
+    return sorted(rules.items(), key=lambda item: (_MARKS[item[1].mark], -item[1].shown, item[0]))

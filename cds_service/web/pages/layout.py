@@ -51,8 +51,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     413: ("That is too large", "Send less at a time."),
     503: (
         "The store cannot be used now",
-        "Cards are answered all the same. Try again in a minute; if it stays so, the log of the "
-        "service says what the database said.",
+        "Cards are answered all the same. Try again in a minute; the log of the service names why.",
     ),
 }
 _FAILURE = ("The page could not be made", "The log of the service says where it failed.")
