@@ -26,7 +26,7 @@ from cds_service.web import authentication, calls, description, edge, feedback, 
 from cds_service.web.answering import Desk
 from cds_service.web.authentication import Authentication
 from cds_service.web.metrics import Metrics
-from cds_service.web.pages import layout
+from cds_service.web.pages import insights, layout
 from cds_service.web.pages import rulebook as rulebook_pages
 from cds_service.web.pages.access import operator_of
 
@@ -107,13 +107,20 @@ def create_app(
     app.register_blueprint(calls.blueprint(rulebook.services, desk, most_bytes))
     app.register_blueprint(feedback.blueprint(rulebook.services, store, metrics, now, most_bytes))
     if settings.ui.enabled:
-        _add_pages(app, settings, rulebook, loopback=loopback)
+        _add_pages(app, settings, rulebook)
+        app.register_blueprint(
+            insights.blueprint(
+                store,
+                rulebook,
+                operator_of(settings, loopback=loopback),
+                now=lambda: now().astimezone(zone),
+            )
+        )
     return app
 
 
-def _add_pages(app: Flask, settings: Settings, rulebook: Rulebook, *, loopback: bool) -> None:
+def _add_pages(app: Flask, settings: Settings, rulebook: Rulebook) -> None:
     layout.register(app)
-    operator_of(settings, loopback=loopback)  # a password that cannot be read stops the start
     app.register_blueprint(
         rulebook_pages.blueprint(
             lambda: site_material(settings, rulebook),

@@ -28,6 +28,8 @@ from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.store import schema
 from cds_service.store.connections import Connections, create_file
 from cds_service.store.entries import AnsweredCall, FeedbackEntry, StoredFeedback
+from cds_service.store.figures import Insights, Scope
+from cds_service.store.insights import read_insights
 from cds_service.store.rows import call_row, card_of, card_row, entry_of, feedback_row
 from cds_service.store.tables import (
     accepted_suggestions,
@@ -213,6 +215,14 @@ class Store:
                         shown_at=row["at"],
                         rulebook=row["rulebook"],
                     )
+
+    # --- figures ---
+
+    def insights(self, scope: Scope) -> Insights:
+        """What became of the cards of a period."""
+        self._prepare()
+        with self._connections.transaction(writes=False) as connection:
+            return read_insights(connection, scope)
 
 
 def _insert_new(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -50,10 +50,10 @@ def csv_lines(feedback: Iterable[StoredFeedback]) -> Iterator[str]:
     A cell that a spreadsheet would run as a formula begins with an apostrophe. Lists within a
     cell are separated by spaces.
     """
-    yield _line(_COLUMNS)
+    yield csv_line(_COLUMNS)
     for each in feedback:
         entry, card = each.entry, each.card
-        yield _line(
+        yield csv_line(
             (
                 _instant(each.received_at),
                 _instant(entry.outcome_timestamp),
@@ -75,7 +75,8 @@ def csv_lines(feedback: Iterable[StoredFeedback]) -> Iterator[str]:
         )
 
 
-def _line(cells: Iterable[str | None]) -> str:
+def csv_line(cells: Iterable[str | None]) -> str:
+    """One line; a cell that a spreadsheet would run as a formula begins with an apostrophe."""
     stream = io.StringIO()
     csv.writer(stream).writerow([_harmless(cell or "") for cell in cells])
     return stream.getvalue()

@@ -70,6 +70,7 @@ calls = Table(
     Column("rulebook", Text, nullable=False),
     Column("duration_ms", Float, nullable=False),
     Column("unknowns", JSON, nullable=False),
+    Index(None, "at", "service", "hook", "duration_ms"),
     Index(None, "tenant", "patient_key"),
 )
 """One row an answered call. ``unknowns`` is a list of ``{"datum": …, "cause": …}``."""

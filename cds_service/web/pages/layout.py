@@ -49,6 +49,10 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     404: ("There is no such page", "The address is misspelt, or the page has gone."),
     405: ("That cannot be done here", "This address does not take what was sent."),
     413: ("That is too large", "Send less at a time."),
+    503: (
+        "The store cannot be used now",
+        "Cards are answered all the same. Try again in a minute; the log of the service names why.",
+    ),
 }
 _FAILURE = ("The page could not be made", "The log of the service says where it failed.")
 
