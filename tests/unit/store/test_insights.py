@@ -27,7 +27,7 @@ from tests.unit.store.support import HOUR, NOW, SERVICE, TENANT, accepted, call,
 DAY = timedelta(days=1)
 NEW = ShownFinding("k", "baclofen-high-starting-dose", Indicator.WARNING)
 SEVERE = ShownFinding("k", "tizanidine-strong-cyp1a2-inhibitor", Indicator.CRITICAL)
-PATIENT_VIEW = {"service": "spasticity-patient-view", "hook": "patient-view"}
+PATIENT_VIEW: dict[str, Any] = {"service": "spasticity-patient-view", "hook": "patient-view"}
 
 
 def shown(uuid: str, *findings: ShownFinding) -> ShownCard:
