@@ -43,9 +43,7 @@ def tenant_of_request() -> str:
     return "" if client is None else tenant_of(client.issuer, client.tenant)
 
 
-def blueprint(
-    services: Mapping[str, Service], keep: Keep, max_bytes: int
-) -> Blueprint:
+def blueprint(services: Mapping[str, Service], keep: Keep, max_bytes: int) -> Blueprint:
     """The feedback path of every service."""
     routes = Blueprint("feedback", __name__)
 

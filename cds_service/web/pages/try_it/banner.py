@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +22,8 @@ from cds_service.web.pages.try_it.hook_request import prefetch
 from cds_service.web.pages.try_it.patient_bundle import PatientBundle, Resource
 
 _ACTIVE = ("active", "on-hold")
+_LONG_TAIL = re.compile(r" \[| in | with | by ")
+"""Where the names of LOINC go on to say of what, with what and how."""
 _MOST_SHOWN = 8
 _MOST_WORDS = 80
 _MOST_PARSED = 400
@@ -237,11 +240,12 @@ def _note_last(raw: msgspec.Raw, last: dict[str, tuple[str, str]]) -> None:
         return
     unit = next(filter(None, quantities), _Quantity()).words.partition(" ")[2]
     day = (found.effectiveDateTime or "")[:10]
-    name = found.code.words.partition(" [")[0]
+    name = _LONG_TAIL.split(found.code.words)[0]
     if day >= last.get(name, ("", ""))[0]:
         last[name] = (day, f"{value} {unit}".strip())
 
 
 def sizes(count: int) -> str:
     """A number of bytes for people."""
-    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{max(count // 1000, 1)} kB"
+    megabytes = count / 1_000_000
+    return f"{megabytes:.1f} MB" if megabytes >= 1 else f"{max(count // 1000, 1)} kB"

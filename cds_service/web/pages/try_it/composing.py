@@ -169,7 +169,8 @@ def _dosage(phase: Phase, unit: str, where: str) -> Json:
     name = _PRINTED.get(unit, unit)
     if unit == "tablet" and amount != 1:
         name = "tablets"
-    words, repeat = f"{phase.amount} {name}", {}
+    words = f"{phase.amount} {name}"
+    repeat: Json = {}
     if "/" in unit:
         words += " continuously"
     elif phase.times == "once":

@@ -1,4 +1,4 @@
-"""The hook request an EHR would send: the service's own prefetch templates, answered from a Bundle."""
+"""The hook request an EHR would send: the service's own templates, answered from a Bundle."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def _searchset(total: int, entries: Iterable[bytes]) -> bytes:
 def _bundle(members: bytes, entries: Iterable[bytes]) -> bytes:
     """FHIR knows no empty arrays."""
     joined = b",".join(entries)
-    return b'{"resourceType":"Bundle",%s%s}' % (members, b',"entry":[%s]' % joined if joined else b"")
+    return b'{"resourceType":"Bundle",%s%s}' % (
+        members,
+        b',"entry":[%s]' % joined if joined else b"",
+    )
 
 
 def _codes(query: str) -> frozenset[str] | None:

@@ -68,7 +68,9 @@ def read_menu(folder: Path) -> Menu:
     """The menu in a folder; it ships with the service, and tests see to it that it is sound."""
     content = yaml.safe_load((folder / "try_it.yaml").read_text(encoding="utf-8"))
     return Menu(
-        groups={each["group"]: [_item(item) for item in each["items"]] for each in content["orders"]},
+        groups={
+            each["group"]: [_item(item) for item in each["items"]] for each in content["orders"]
+        },
         routes={name: _coding(each) for name, each in content["routes"].items()},
         stories={
             each["id"]: Story(

@@ -18,7 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from cds_service.cds import PATIENT_VIEW
 from cds_service.web.pages.try_it.acting import accept, dismiss
 from cds_service.web.pages.try_it.banner import orders_of_chart
-from cds_service.web.pages.try_it.checking import check
+from cds_service.web.pages.try_it.checking import Checked, check
 from cds_service.web.pages.try_it.composing import Composer
 from cds_service.web.pages.try_it.guard import is_from_our_page
 from cds_service.web.pages.try_it.menu import Menu, Story, read_menu
@@ -64,29 +64,19 @@ def blueprint(folder: Path, site: Site) -> Blueprint:
 
     @routes.post("/")
     def act() -> Response:
-        if not is_from_our_page(request):
-            return from_elsewhere()
-        try:
-            view = _sent(menu(), site)
-        except RequestEntityTooLarge:
-            return too_large(_open(Sheet(), menu(), site), site)
-        _do(view, site)
-        return show(view, site)
+        view = _received(menu(), site)
+        if isinstance(view, View):
+            _do(view, site)
+            return show(view, site)
+        return view
 
     @routes.post("/try/request.json")
     def download() -> Response:
-        if not is_from_our_page(request):
-            return from_elsewhere()
-        try:
-            view = _sent(menu(), site)
-        except RequestEntityTooLarge:
-            return too_large(_open(Sheet(), menu(), site), site)
-        view.compose()
-        if view.chart_problem:
-            return show(view, site)
-        _ask(view, view.sheet.hook or ORDER_SELECT, site, is_remembered=False)
-        assert view.checked is not None  # noqa: S101 (asked in the line above)
-        return file_reply(view.checked.request, "request.json")
+        view = _received(menu(), site)
+        if isinstance(view, View):
+            asked = _ask(view, view.sheet.hook or ORDER_SELECT, site, is_remembered=False)
+            return show(view, site) if asked is None else file_reply(asked.request, "request.json")
+        return view
 
     @routes.get("/try/patients/<story_id>.json")
     def patient(story_id: str) -> Response:
@@ -101,12 +91,18 @@ def blueprint(folder: Path, site: Site) -> Blueprint:
 # --- what was sent --------------------------------------------------------------------------------
 
 
-def _sent(menu: Menu, site: Site) -> View:
+def _received(menu: Menu, site: Site) -> View | Response:
+    """The form as it was sent, or the answer where it cannot be taken."""
+    if not is_from_our_page(request):
+        return from_elsewhere()
     # One story needs a few kB, a patient's record some megabytes.
     request.max_content_length = request.max_form_memory_size = site.most_bytes
-    file = request.files.get("file")
-    content = file.read() if file is not None and file.filename else None
-    return _open(read_sheet(request.form), menu, site, file=content)
+    try:
+        file = request.files.get("file")
+        content = file.read() if file is not None and file.filename else None
+        return _open(read_sheet(request.form), menu, site, file=content)
+    except RequestEntityTooLarge:
+        return too_large(_open(Sheet(), menu, site), site)
 
 
 def _open(sheet: Sheet, menu: Menu, site: Site, file: bytes | None = None) -> View:
@@ -135,7 +131,7 @@ def _chart(sheet: Sheet, story: Story, file: bytes | None, now: datetime) -> Pat
         return read_bundle(file, "The file")
     if sheet.pasted:
         return read_bundle(sheet.pasted.encode(), "The pasted text")
-    if request.form.get("had-file"):
+    if sheet.had_file:
         raise Unusable(
             "The file was not sent again. Without JavaScript a browser forgets it: choose it once "
             "more before each check, or paste its text."
@@ -182,14 +178,15 @@ def _text(orders: list[Resource]) -> str:
     return "\n".join(readable(order.raw) for order in orders)
 
 
-def _ask(view: View, hook: str, site: Site, *, is_remembered: bool = True) -> None:
+def _ask(view: View, hook: str, site: Site, *, is_remembered: bool = True) -> Checked | None:
     """Compose and call the service; without orders the chart is only opened."""
     view.compose()
     if view.chart_problem:
-        return
+        return None
     orders = view.every_order
     service = site.service(hook if view.rows else PATIENT_VIEW)
     is_here = site.operator.is_asking
     view.checked = check(
         service, view.chart, orders, site.desk, is_remembered=is_remembered and is_here
     )
+    return view.checked

@@ -94,7 +94,9 @@ def read_bundle(content: bytes, name: str) -> PatientBundle:
     found = _resources(content.removeprefix(_BYTE_ORDER_MARK).strip(), name)
     patients = [each for each in found if each.type == "Patient"]
     if not patients:
-        raise Unusable(f"{name} holds no Patient among its {len(found)} resources: add the Patient.")
+        raise Unusable(
+            f"{name} holds no Patient among its {len(found)} resources: add the Patient."
+        )
     if len(patients) > 1:
         raise Unusable(f"{name} holds {len(patients)} Patients: give the record of one.")
     return PatientBundle(patients[0], found, len(content))

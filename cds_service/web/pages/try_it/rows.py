@@ -30,7 +30,7 @@ class Row:
     """One order. ``written`` is its JSON where that is edited by hand; the fields then rest."""
 
     choice: str = ""
-    """A key of the menu, or ``change:`` or ``stop:`` with the ``Type/id`` of an order of the chart."""
+    """A key of the menu, or ``change:`` or ``stop:`` and the ``Type/id`` in the chart."""
     phases: tuple[Phase, ...] = (Phase(),)
     unit: str = ""
     route: str = ""
@@ -58,6 +58,8 @@ class Sheet:
     story: str = ""
     hook: str = ""
     pasted: str = field(default="", repr=False)
+    had_file: bool = False
+    """The form was made with a file, whether or not it was sent again."""
 
 
 def read_sheet(form: Mapping[str, str]) -> Sheet:
@@ -69,6 +71,7 @@ def read_sheet(form: Mapping[str, str]) -> Sheet:
         story=form.get("story", ""),
         hook=form.get("hook", ""),
         pasted=form.get("bundle", "").strip(),
+        had_file="had-file" in form,
     )
 
 
