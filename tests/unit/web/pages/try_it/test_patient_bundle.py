@@ -63,7 +63,11 @@ def test_what_is_wrong_is_named(content: bytes, words: str) -> None:
 def test_the_dates_of_a_story_move_together() -> None:
     story = bundle(
         {**PATIENT, "birthDate": "1960-03-01"},
-        {"resourceType": "Condition", "onsetDateTime": "2026-11-22T10:00:00Z", "text": "2026-11-22 x"},
+        {
+            "resourceType": "Condition",
+            "onsetDateTime": "2026-11-22T10:00:00Z",
+            "text": "2026-11-22 x",
+        },
         timestamp="2026-11-24T12:00:00Z",
     )
     moved = brought_to(story, date(2026, 11, 26)).decode()
