@@ -49,9 +49,10 @@ fix: $(develop_stamp) ## repair what can be repaired: format, lint
 docs: $(develop_stamp) ## write the pages about the rules, docs/rules
 	@$(python) -m cds_service.cli docs
 
-snapshots: $(develop_stamp) ## record the words of all cards and the coverage of the rules afresh
+snapshots: $(develop_stamp) ## record the words of all cards, the coverage of the rules and the requirements afresh
 	@$(python) -m tests.snapshots
 	@$(python) -m tests.coverage_table
+	@$(python) -m tests.contract.conformance
 
 bench: $(develop_stamp) ## run the benchmarks
 	@$(python) -m benchmarks $(ARGS)

@@ -22,7 +22,7 @@ from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.rules.rulebook import Rulebook, load_rulebook
 from cds_service.settings import Client, Settings, load_settings
 from cds_service.store.database import Store
-from cds_service.web import authentication, calls, edge, feedback, operations, replies
+from cds_service.web import authentication, calls, description, edge, feedback, operations, replies
 from cds_service.web.answering import Desk
 from cds_service.web.authentication import Authentication
 from cds_service.web.metrics import Metrics
@@ -105,6 +105,7 @@ def create_app(
     app.register_blueprint(
         operations.blueprint(rulebook.version, metrics, {"store": store.is_reachable})
     )
+    app.register_blueprint(description.blueprint())
     app.register_blueprint(calls.blueprint(rulebook.services, desk, most_bytes))
     keep = feedback.keeper(store, metrics, now)
     app.register_blueprint(feedback.blueprint(rulebook.services, keep, most_bytes))

@@ -18,7 +18,7 @@ from cds_service.cards.history import History, ShownCard, as_shown, not_silenced
 from cds_service.cards.keys import Keys
 from cds_service.cards.selection import Filters, cards_of, shown_findings
 from cds_service.cards.suggestions import Suggestion
-from cds_service.cds import HookRequest, Service
+from cds_service.cds import MEDICATION_PRESCRIBE, PATIENT_VIEW, HookRequest, Service
 from cds_service.chart.chart import Chart
 from cds_service.chart.facts import Clock
 from cds_service.chart.record import PatientRecord
@@ -33,7 +33,8 @@ from cds_service.rules.schema import Rulebook
 __all__ = ["Consultation", "Filters", "consult"]
 
 SUMMARY_EXTENSION = "org.cds-service.summary"
-_PATIENT_VIEW = "patient-view"
+
+"""Deprecated since 1.0, so whoever calls it speaks 1.0; no other hook tells the version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class _Call:
     keys: Keys
 
     def answer(self, chart: Chart) -> Consultation:
-        decision = decide(chart, self.rulebook, review=self.service.hook == _PATIENT_VIEW)
+        decision = decide(chart, self.rulebook, review=self.service.hook == PATIENT_VIEW)
         shown = shown_findings(decision.findings, self.service, self.rulebook, self.filters)
         before = self._by_key(shown)
 
@@ -126,7 +127,16 @@ class _Call:
             order = group[0].order
             notes = [] if order in told else self._notes(decision, order)
             told.add(order)
-            cards.append(build_card(group, self.rulebook, self.keys, accept, notes))
+            cards.append(
+                build_card(
+                    group,
+                    self.rulebook,
+                    self.keys,
+                    accept,
+                    notes,
+                    knows_any=self.service.hook != MEDICATION_PRESCRIBE,
+                )
+            )
             remembered.append(self._remembered(group, cards[-1]))
         response = {"cards": cards, "extension": {SUMMARY_EXTENSION: self._summary(decision)}}
         return Consultation(

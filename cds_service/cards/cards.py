@@ -32,11 +32,14 @@ def build_card(
     keys: Keys,
     accept: Callable[[Finding, Suggestion], bool],
     notes: Sequence[Note] = (),
+    *,
+    knows_any: bool = True,
 ) -> Json:
     """One card for findings that belong together; the first is the highest.
 
     ``accept`` says whether a suggestion, once followed, raises nothing new. ``notes`` are
-    sentences of silent rules about the same order.
+    sentences of silent rules about the same order. ``knows_any`` is false for clients of CDS
+    Hooks 1.0: they take a card whose selectionBehavior is not `at-most-one` for an error.
     """
     leading = group[0]
     citation = leading.rule.citations[0]
@@ -62,16 +65,20 @@ def build_card(
     if links:
         card["links"] = links
     if suggestions:
-        behavior = _selection(group, suggestions)
+        behavior = _selection(group, suggestions) if knows_any else AT_MOST_ONE
         card["suggestions"] = _as_json(suggestions, only_one=behavior == AT_MOST_ONE)
         card["selectionBehavior"] = behavior
     return card
 
 
 def _selection(group: Sequence[Finding], suggestions: Sequence[Suggestion]) -> str:
-    """``any`` only where every rule of the card says so and nothing but additions is offered."""
+    """``any`` only where every rule of the card says so and several additions are offered.
+
+    With a single suggestion both words mean the same, and every client knows `at-most-one`.
+    """
     chosen = {finding.rule.selection for finding in group if finding.grade.offers}
-    if chosen == {"any"} and not any(each.changes_an_order for each in suggestions):
+    is_additions = not any(each.changes_an_order for each in suggestions)
+    if len(suggestions) > 1 and chosen == {"any"} and is_additions:
         return "any"
     return AT_MOST_ONE
 

@@ -21,6 +21,9 @@ Json = dict[str, Any]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
+_MOST_DIGITS = 400
+"""Python reads integers of up to 4300 digits, and sites may lower that to 640."""
+
 _SUPPLY = ("quantity", "expectedSupplyDuration", "validityPeriod")
 
 
@@ -51,9 +54,35 @@ def number(value: Decimal) -> str:
 
 
 def original(record: Record) -> Json:
-    """A fresh copy of the JSON a record was read from."""
-    copy: Json = json.loads(bytes(record.source), parse_float=Decimal)
+    """A fresh copy of the JSON a record was read from, without its null, blank and empty members.
+
+    Neither FHIR nor CDS Hooks allows them; clients send them in orders half filled in.
+    """
+    read: Json = json.loads(bytes(record.source), parse_float=Decimal, parse_int=_integer)
+    copy: Json = _filled(read)
     return copy
+
+
+def _filled(value: Any) -> Any:
+    """Only null stays in arrays: there it keeps a place beside an array of extensions."""
+    match value:
+        case dict():
+            members = ((name, _filled(member)) for name, member in value.items())
+            return {name: member for name, member in members if not _is_empty(member)}
+        case list():
+            elements = (_filled(element) for element in value)
+            return [each for each in elements if each is None or not _is_empty(each)]
+        case _:
+            return value
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
+def _integer(digits: str) -> int | Decimal:
+    """A whole number; beyond what an ``int`` is read from, still with all its digits."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else Decimal(digits)
 
 
 def fhir_version(order: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ drug, and none creates a final order.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from cds_service.chart.medications import DrugUse
 from cds_service.chart.orders import Change, DrugOrder
 from cds_service.rules.engine import Finding
 from cds_service.rules.schema import Offer
+
+_REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9._~-]{1,64}")
+"""The characters that FHIR allows in an id, and those that an address lets pass besides."""
 
 _OLD_VERSIONS = ("STU3", "DSTU2")
 _RENEWALS = (Change.RECENT_RENEWAL, Change.STABLE_RENEWAL)
@@ -60,9 +64,18 @@ def build(finding: Finding, patient_ref: str) -> list[Suggestion]:
     for offer in finding.grade.offers:
         if finding.case.change in offer.changes or finding.case.service is not None:
             suggestion = _BUILDERS[offer.kind](finding, offer, patient_ref)
-            if suggestion is not None:
+            if suggestion is not None and all(map(_can_be_followed, suggestion.actions)):
                 found.append(suggestion)
     return found
+
+
+def _can_be_followed(action: Json) -> bool:
+    """Whether a client can find the draft that the action is about, by its type and id."""
+    if action["type"] == "create":
+        return True
+    resource = action.get("resource", {})
+    name = action.get("resourceId") or f"{resource.get('resourceType')}/{resource.get('id')}"
+    return _REFERENCE.fullmatch(name) is not None
 
 
 def _label(finding: Finding, offer: Offer, values: Mapping[str, str] | None = None) -> str:

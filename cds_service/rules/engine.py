@@ -198,7 +198,8 @@ def _decide(rule: Rule, case: Case) -> _Outcome:
         return _Outcome(case, _unreadable(rule, case, precondition), tuple(parts), None)
     winner, unknowns, silent = _grades(rule, case, parts)
     if winner is None:
-        answer = unknowns[0] if unknowns else no("; ".join(dict.fromkeys(silent)))
+        reasons = "; ".join(dict.fromkeys(reason for reason in silent if reason))
+        answer = unknowns[0] if unknowns else no(reasons or "no grade of the rule applies")
         note = _aside(rule, case, parts)
         return _Outcome(case, _unreadable(rule, case, answer), tuple(parts), None, note)
     grade, indicator, answer = winner

@@ -107,8 +107,6 @@ def risks(settings: Settings) -> Iterator[str]:
                 "security.clients: the private key of the public sandbox is published, so anyone "
                 "can sign as it: take it out before real use"
             )
-        if client.jwks_url is not None and _is_plain_http(client.jwks_url):
-            yield f"security.clients: {client.jwks_url} is fetched without TLS: use https"
     for server in settings.fhir.allowed_servers:
         if _is_plain_http(server):
             yield f"fhir.allowed_servers: {server} is read without TLS: use https"

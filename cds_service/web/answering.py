@@ -29,12 +29,8 @@ _HISTORY_UNKNOWN = "overrides-unknown"
 _NOT_REMEMBERED = "cards-not-remembered"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What was decided, and fixed words for the log about what was missing on the way."""
-
-    consultation: Consultation
-    notes: tuple[str, ...]
+Note = Callable[[str], None]
+"""Told a fixed word for the log about something that was missing on the way."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +48,14 @@ class Desk:
     """How long an override holds; ``None``: it silences nothing."""
     monotonic: Callable[[], float] = time.monotonic
 
-    def explain(self, request: HookRequest) -> Answered:
+    def explain(self, request: HookRequest, note: Note) -> Consultation:
         """What a call would be answered; nobody has seen the cards, so they are not remembered."""
-        return self._decide(request, self.now())
+        return self._decide(request, self.now(), note)
 
-    def answer(self, request: HookRequest) -> Answered:
+    def answer(self, request: HookRequest, note: Note) -> Consultation:
         """The answer to a call; its cards can be overridden from now on."""
         started, moment = self.monotonic(), self.now()
-        answered = self._decide(request, moment)
-        given = answered.consultation
+        given = self._decide(request, moment, note)
         call = AnsweredCall(
             at=moment,
             service=request.service,
@@ -76,19 +71,21 @@ class Desk:
             self.store.remember(call)
         except StoreUnavailable as error:
             log.warning("cards not remembered", extra={"fault": error.fault})
-            return Answered(given, (*answered.notes, _NOT_REMEMBERED))
-        return answered
+            note(_NOT_REMEMBERED)
+        return given
 
-    def _decide(self, request: HookRequest, moment: datetime) -> Answered:
+    def _decide(self, request: HookRequest, moment: datetime, note: Note) -> Consultation:
         service = self.rulebook.services[request.service]
         completed = self.reader.complete(request, service, moment.date())
-        notes = completed.notes
+        for each in completed.notes:
+            note(each)
         try:
             history = self._history(request, moment)
         except StoreUnavailable as error:
             log.warning("overrides unknown", extra={"fault": error.fault})
-            history, notes = History(), (*notes, _HISTORY_UNKNOWN)
-        decided = consultation.consult(
+            note(_HISTORY_UNKNOWN)
+            history = History()
+        return consultation.consult(
             completed.request,
             self.rulebook,
             now=moment,
@@ -96,7 +93,6 @@ class Desk:
             history=history,
             secret=self.secret,
         )
-        return Answered(decided, notes)
 
     def _history(self, request: HookRequest, moment: datetime) -> History:
         if self.silence_days is None:

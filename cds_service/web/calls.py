@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, request
 from cds_service.cds import HookRequest, Service
 from cds_service.consultation import Consultation
 from cds_service.web import envelope
-from cds_service.web.answering import Answered, Desk
+from cds_service.web.answering import Desk, Note
 from cds_service.web.body import read_body
 from cds_service.web.edge import HOOKS_PATH
 from cds_service.web.replies import json_reply, not_found
@@ -65,24 +65,25 @@ def blueprint(services: Mapping[str, Service], desk: Desk, max_bytes: int) -> Bl
         g.action = "explain"
         return json_reply(decided(service_id, desk.explain).explanation)
 
-    def decided(service_id: str, decide: Callable[[HookRequest], Answered]) -> Consultation:
+    def decided(
+        service_id: str, decide: Callable[[HookRequest, Note], Consultation]
+    ) -> Consultation:
         service = services.get(service_id)
         if service is None:
             raise not_found()
         g.service, g.hook = service.id, service.hook
         try:
             accepted = envelope.read(envelope.parse(read_body(request, max_bytes)), service)
-            g.notes = accepted.notes
+            notes = g.notes = list(accepted.notes)
             if envelope.is_uuid(accepted.request.hook_instance):
                 g.hook_instance = accepted.request.hook_instance
+            asked = accepted.request
+            if client := g.get("client"):
+                asked = replace(asked, issuer=client.issuer, tenant=client.tenant)
+            given = decide(asked, notes.append)
         except RecursionError:
             raise envelope.nested_too_deeply() from None
-        asked = accepted.request
-        if client := g.get("client"):
-            asked = replace(asked, issuer=client.issuer, tenant=client.tenant)
-        answered = decide(asked)
-        g.notes = accepted.notes + answered.notes
-        g.cards = len(answered.consultation.response["cards"])
-        return answered.consultation
+        g.cards = len(given.response["cards"])
+        return given
 
     return routes

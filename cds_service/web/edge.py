@@ -133,6 +133,6 @@ def _log_call(response: Response, duration_ms: float) -> None:
         "auth": g.get("auth"),
         "issuer": g.get("issuer"),
     }
-    known = {name: value for name, value in fields.items() if value not in (None, ())}
+    known = {name: value for name, value in fields.items() if value not in (None, (), [])}
     noteworthy = "notes" in known or "auth" in known
     log.log(logging.WARNING if noteworthy else logging.INFO, "call", extra=known)

@@ -337,7 +337,16 @@ def _notes(
         if any(authorization.get(name, _NULL) == _NULL for name in _TOKEN_MEMBERS):
             yield "fhirAuthorization-incomplete"
     orders = context.get(_ORDERS.get(service.hook, ""))
-    if orders is not None and not (
-        isinstance(orders, dict) and orders.get("resourceType") == "Bundle"
-    ):
+    if orders is None:
+        return
+    if not isinstance(orders, dict) or orders.get("resourceType") != "Bundle":
         yield "orders-not-a-bundle"
+    elif not set(context.get("selections") or ()) <= _order_names(orders):
+        yield "selections-not-in-orders"
+
+
+def _order_names(bundle: Mapping[str, Any]) -> set[str]:
+    """``Type/id`` of each order in a Bundle; its entries may be anything."""
+    entries = [each for each in bundle.get("entry") or () if isinstance(each, dict)]
+    resources = [each["resource"] for each in entries if isinstance(each.get("resource"), dict)]
+    return {f"{each.get('resourceType')}/{each.get('id')}" for each in resources}

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers.gthread import ThreadWorker
 
 from cds_service.web.logs import JsonLines
+from cds_service.web.problems import IssueType, Refusal, internal_error, operation_outcome, refuse
+from cds_service.web.wire import encode
 
 
 class _Log(Logger):
@@ -22,6 +28,41 @@ class _Log(Logger):
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(JsonLines())
+
+
+class _Worker(ThreadWorker):
+    """Answers what the server itself cannot read as everything else is answered."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 (gunicorn's signature)
+        """In place of a page in HTML that quotes the request."""
+        if isinstance(exc, ParseException):
+            refusal = _unreadable(exc)
+            self.log.warning("unreadable HTTP request")
+        else:
+            refusal = internal_error()
+            self.log.error("failed", exc_info=exc)
+        content = encode(operation_outcome(refusal.issues))
+        head = (
+            f"HTTP/1.1 {refusal.status.value} {refusal.status.phrase}\r\n"
+            "Connection: close\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+            f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(content)}\r\n\r\n"
+        )
+        with suppress(OSError):
+            client.sendall(head.encode("ascii") + content)
+
+
+def _unreadable(error: ParseException) -> Refusal:
+    """What is wrong with a request of which the application never hears."""
+    if isinstance(error, LimitRequestLine):
+        status, code = HTTPStatus.REQUEST_URI_TOO_LONG, "CDS-414"
+        text = "The address is too long: send what belongs to the call in its body."
+    elif isinstance(error, LimitRequestHeaders):
+        status, code = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "CDS-431"
+        text = "There are too many headers, or one is too large: send fewer and shorter ones."
+    else:
+        status, code = HTTPStatus.BAD_REQUEST, "CDS-400-http"
+        text = "This is not HTTP as RFC 9112 has it: check request line, headers and chunks."
+    return refuse(status, IssueType.STRUCTURE, code, text)
 
 
 class Server(BaseApplication):
@@ -47,7 +88,7 @@ class Server(BaseApplication):
         self._settings: dict[str, Any] = {
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": workers,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "threads": 4,
             "timeout": 30,
             "graceful_timeout": 30,

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from cds_service import consultation
 from cds_service.app import create_app
 from cds_service.store.database import Store
+from tests.contract.description import CheckedClient
 from tests.contract.support import NOW, Advisor, settings, small_rulebook
 
 
@@ -44,4 +45,6 @@ def app(advisor: Advisor, new_database: Path, tmp_path: Path) -> Flask:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
+    """Every answer it gets is held against the description."""
+    app.test_client_class = CheckedClient
     return app.test_client()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +20,7 @@ from cds_service.cds import HookRequest, Service
 from cds_service.consultation import Consultation, Filters
 from cds_service.rules.rulebook import Rulebook
 from cds_service.settings import Settings, load_settings
+from cds_service.web.logs import log_to
 
 NOW = datetime(2026, 6, 3, 12, 0, tzinfo=UTC)
 INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
@@ -25,17 +29,30 @@ ORDER_SIGN = "/cds-services/spasticity-order-sign"
 PRESCRIBE = "/cds-services/spasticity-medication-prescribe"
 PATIENT_VIEW = "/cds-services/spasticity-patient-view"
 
+PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "gender": "female"}
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CARD: dict[str, Any] = {
     "uuid": "00000000-0000-4000-8000-000000000000",
     "summary": "Baclofen: the starting dose is high",
+    "detail": "The dose is above the label's.",
     "indicator": "warning",
-    "source": {"label": "Guideline"},
+    "source": {
+        "label": "Guideline",
+        "topic": {"system": "urn:x-cds-service:topic", "code": "dose"},
+    },
     "extension": {
         "org.cds-service.findings": [
-            {"rule": "baclofen-high-starting-dose", "indicator": "warning"}
+            {
+                "rule": "baclofen-high-starting-dose",
+                "indicator": "warning",
+                "key": "k1",
+                "reason": "120 mg a day",
+            }
         ]
     },
 }
+
+NO_RULE = {"rule": "r", "verdict": "no", "reason": "nothing was seen"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +131,7 @@ class Advisor:
 def consultation(*cards: Mapping[str, Any]) -> Consultation:
     return Consultation(
         {"cards": list(cards)},
-        {"rulebook": "test-1", "cards": list(cards), "rules": [{"rule": "r", "verdict": "no"}]},
+        {"rulebook": "test-1", "cards": list(cards), "rules": [NO_RULE]},
     )
 
 
@@ -143,6 +160,40 @@ def baclofen(**members: Any) -> dict[str, Any]:
             "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "1292"}]
         },
     } | members
+
+
+def oral_baclofen(daily_doses: int = 3, milligrams: str = "40") -> dict[str, Any]:
+    """A new order of baclofen; the default is far above the label's starting dose."""
+    return baclofen(
+        medicationCodeableConcept={
+            "coding": [{"system": RXNORM, "code": "1292", "display": "baclofen"}]
+        },
+        dosageInstruction=[
+            {
+                "route": {
+                    "coding": [{"system": "http://snomed.info/sct", "code": "26643006"}],
+                    "text": "oral",
+                },
+                "timing": {"repeat": {"frequency": daily_doses, "period": 1, "periodUnit": "d"}},
+                "doseAndRate": [
+                    {
+                        "doseQuantity": {
+                            "value": float(milligrams),
+                            "unit": "mg",
+                            "system": "http://unitsofmeasure.org",
+                            "code": "mg",
+                        }
+                    }
+                ],
+            }
+        ],
+    )
+
+
+def ordered(**prefetch: Any) -> dict[str, Any]:
+    """A call with a baclofen order that cannot stay unremarked."""
+    found: dict[str, Any] = {"patient": PATIENT, **prefetch}
+    return order_select(draftOrders=bundle(oral_baclofen())) | {"prefetch": found}
 
 
 def order_select(**context: Any) -> dict[str, Any]:
@@ -193,6 +244,22 @@ def without(body: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in names}
 
 
+@contextmanager
+def captured_log() -> Iterator[io.StringIO]:
+    """The log as the server writes it, from every logger that writes anything."""
+    stream = io.StringIO()
+    own = logging.getLogger("cds_service")
+    before = own.handlers, own.level, own.propagate
+    handler = log_to(stream)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield stream
+    finally:
+        root.removeHandler(handler)
+        own.handlers, own.level, own.propagate = before
+
+
 def issues(response: TestResponse) -> list[dict[str, Any]]:
     """The issues of an error answer, after a check that it is a proper OperationOutcome."""
     assert response.status_code >= 400
@@ -229,4 +296,8 @@ def nulls_and_empties(value: Any, path: str = "$") -> Iterator[str]:
 
 def exactly(body: bytes) -> Any:
     """JSON with every number as its digits."""
-    return json.loads(body, parse_float=Decimal)
+    return json.loads(
+        body,
+        parse_float=Decimal,
+        parse_int=lambda digits: int(digits) if len(digits) < 400 else Decimal(digits),
+    )

@@ -91,12 +91,15 @@ def test_every_hook_of_the_contract(
 def test_decimals_keep_their_digits_both_ways(client: FlaskClient, advisor: Advisor) -> None:
     """GEN-08: 0.10 reaches the core as 0.10, and Decimal 0.10 leaves as 0.10, a number."""
     order = json.dumps(order_select()).replace('"draft"', '"draft", "dose": 0.10')
-    advisor.answer = lambda request: Consultation(
-        {"cards": [], "dose": Decimal("0.10")}, {"rules": []}
-    )
+    order_of_card = {"resourceType": "MedicationRequest", "dose": Decimal("0.10")}
+    action = {"type": "create", "description": "Order it", "resource": order_of_card}
+    suggestion = {"label": "Order it", "uuid": CARD["uuid"], "actions": [action]}
+    card = CARD | {"suggestions": [suggestion], "selectionBehavior": "at-most-one"}
+    advisor.answer = lambda request: consultation(card)
     response = client.post(ORDER_SELECT, data=order, content_type="application/json")
     assert b"0.10" in (advisor.request.orders or b"")
-    assert exactly(response.data)["dose"] == Decimal("0.10")
+    (sent,) = exactly(response.data)["cards"]
+    assert sent["suggestions"][0]["actions"][0]["resource"]["dose"] == Decimal("0.10")
     assert b"0.10" in response.data
 
 
@@ -208,7 +211,7 @@ def test_unknown_service(client: FlaskClient, path: str) -> None:
     assert b"unknown" not in response.data
 
 
-@pytest.mark.parametrize("path", [ORDER_SELECT + "/other", "/rules", "/"])
+@pytest.mark.parametrize("path", [ORDER_SELECT + "/other", "/"])
 def test_what_does_not_exist_yet_is_not_there(client: FlaskClient, path: str) -> None:
     """Pages and metrics that are not offered are 404."""
     for response in (client.get(path), client.post(path, json={})):

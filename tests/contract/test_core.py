@@ -16,11 +16,13 @@ from flask.testing import FlaskClient
 
 from cds_service.app import create_app
 from tests.contract.answers import FINDINGS, SUMMARY, check_answer, is_text
+from tests.contract.description import CheckedClient
 from tests.contract.serving import JSON, REAL, ROOT, start, stop, wait_until_ready
 from tests.contract.support import (
     NOW,
     ORDER_SELECT,
     ORDER_SIGN,
+    PATIENT,
     PATIENT_VIEW,
     PRESCRIBE,
     baclofen,
@@ -32,6 +34,7 @@ from tests.contract.support import (
     nulls_and_empties,
     order_select,
     order_sign,
+    ordered,
     patient_view,
     settings,
     without,
@@ -39,8 +42,6 @@ from tests.contract.support import (
 
 Make = Callable[..., FlaskClient]
 
-PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "gender": "female"}
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 LEGAL_TOKENS = {
     "context.userId",
     "context.patientId",
@@ -58,7 +59,9 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
     def build(text: str = "", folder: Path | None = None) -> FlaskClient:
         folder = folder or tmp_path_factory.mktemp("site")
-        return create_app(settings(folder, text), clock=lambda: NOW).test_client()
+        app = create_app(settings(folder, text), clock=lambda: NOW)
+        app.test_client_class = CheckedClient
+        return app.test_client()
 
     return build
 
@@ -66,40 +69,6 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 @pytest.fixture(scope="module")
 def service(make: Make) -> FlaskClient:
     return make()
-
-
-def oral_baclofen(daily_doses: int = 3, milligrams: str = "40") -> dict[str, Any]:
-    """A new order of baclofen; the default is far above the label's starting dose."""
-    return baclofen(
-        medicationCodeableConcept={
-            "coding": [{"system": RXNORM, "code": "1292", "display": "baclofen"}]
-        },
-        dosageInstruction=[
-            {
-                "route": {
-                    "coding": [{"system": "http://snomed.info/sct", "code": "26643006"}],
-                    "text": "oral",
-                },
-                "timing": {"repeat": {"frequency": daily_doses, "period": 1, "periodUnit": "d"}},
-                "doseAndRate": [
-                    {
-                        "doseQuantity": {
-                            "value": float(milligrams),
-                            "unit": "mg",
-                            "system": "http://unitsofmeasure.org",
-                            "code": "mg",
-                        }
-                    }
-                ],
-            }
-        ],
-    )
-
-
-def ordered(**prefetch: Any) -> dict[str, Any]:
-    """A call with a baclofen order that cannot stay unremarked."""
-    found: dict[str, Any] = {"patient": PATIENT, **prefetch}
-    return order_select(draftOrders=bundle(oral_baclofen())) | {"prefetch": found}
 
 
 def answered(client: FlaskClient, path: str, body: object) -> dict[str, Any]:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import cast
 
+import pytest
 from flask.testing import FlaskClient
 
+from cds_service.app import create_app
 from cds_service.cds import Service
+from cds_service.rules.rulebook import Rulebook
 from cds_service.web.calls import discovery
-from tests.contract.support import nulls_and_empties, order_select
+from tests.contract.support import (
+    Advisor,
+    SmallRulebook,
+    nulls_and_empties,
+    order_select,
+    patient_view,
+    settings,
+)
 
 KNOWN = {
     "hook",
@@ -100,3 +112,19 @@ def test_head_and_the_wrong_method(client: FlaskClient) -> None:
     assert response.status_code == 405
     assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
     assert response.get_json()["issue"][0]["diagnostics"] == "CDS-405"
+
+
+@pytest.mark.parametrize("hook", ["org.example.patient-transmogrify", "patient-view-2"])
+def test_hooks_of_an_organisation_and_of_a_later_version(
+    advisor: Advisor, tmp_path: Path, hook: str
+) -> None:
+    """HK-07, HK-08: any name of a hook is listed and answered; its context needs a patient."""
+    service = Service("their-own", hook, "Their own", "Looks at the patient", {})
+    rulebook = cast(Rulebook, SmallRulebook(services={service.id: service}))
+    http = create_app(settings(tmp_path), rulebook=rulebook).test_client()
+    (entry,) = http.get("/cds-services").get_json()["services"]
+    assert entry["hook"] == hook
+    body = patient_view(somethingElse=[1]) | {"hook": hook}
+    assert http.post("/cds-services/their-own", json=body).status_code == 200
+    assert advisor.request.hook == hook
+    assert http.post("/cds-services/their-own", json=body | {"context": {}}).status_code == 400

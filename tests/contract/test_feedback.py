@@ -398,7 +398,7 @@ def test_without_a_store_cards_are_answered_and_feedback_is_not(
     assert b"proc" not in response.data
     ready = client.get("/readyz")
     assert ready.status_code == 503
-    assert ready.get_json()["status"] == "feedback store unavailable"
+    assert ready.get_json()["failed"] == ["store"]
     assert client.get("/healthz").status_code == 200
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,13 +12,14 @@ from flask.testing import FlaskClient
 
 from cds_service.consultation import Consultation
 from cds_service.errors import PatientUnobtainable
-from cds_service.web.logs import ALLOWED, log_to
+from cds_service.web.logs import ALLOWED
 from tests.contract.support import (
     INSTANCE,
     ORDER_SELECT,
     Advisor,
     baclofen,
     bundle,
+    captured_log,
     order_select,
     without,
 )
@@ -29,16 +29,8 @@ MARKER = "xMARKERx"
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """The log as the server writes it, from every logger that writes anything."""
-    stream = io.StringIO()
-    own = logging.getLogger("cds_service")
-    before = own.handlers, own.level, own.propagate
-    handler = log_to(stream)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    yield stream
-    root.removeHandler(handler)
-    own.handlers, own.level, own.propagate = before
+    with captured_log() as stream:
+        yield stream
 
 
 def lines(log: io.StringIO) -> list[dict[str, Any]]:

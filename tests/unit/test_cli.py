@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cds_service import __version__, app, consultation
-from cds_service.cli import main, moment
+from cds_service.cli import main
+from cds_service.cli.evaluating import moment
 from cds_service.consultation import Consultation
 from cds_service.errors import PatientUnobtainable, RulebookError
 from cds_service.settings import CONFIG_VARIABLE

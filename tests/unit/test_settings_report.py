@@ -118,10 +118,6 @@ def test_a_sound_site_is_not_warned_of(tmp_path: Path) -> None:
         ('cors.origins = ["*"]', "cors.origins"),
         ('fhir.allowed_servers = ["http://ehr.example.org/fhir"]', "fhir.allowed_servers"),
         (
-            '[[security.clients]]\nissuer = "a"\njwks_url = "http://ehr.example.org/jwks"',
-            "security.clients",
-        ),
-        (
             '[[security.clients]]\nissuer = "https://sandbox.cds-hooks.org"\njwks_file = "a"',
             "security.clients",
         ),

@@ -85,13 +85,21 @@ def asked(service: FlaskClient, content: object, path: str = ORDER_SIGN) -> Test
     return response
 
 
+_DATUM = {
+    "the medication list": "medications",
+    "the problem list": "conditions",
+    "the allergy list": "allergies",
+}
+"""The words of a card -> the datum."""
+
+
 def missing(response: TestResponse) -> set[str]:
     """What the answer says could not be checked."""
     assert response.status_code == 200, response.text
     answer = response.get_json()
     check_answer(answer)
     return {
-        finding["reason"].split(" could")[0]
+        _DATUM.get(name := finding["reason"].split(" could")[0], name)
         for card in answer["cards"]
         for finding in card["extension"][FINDINGS]
         if finding["rule"] == "missing-data" and "could" in finding["reason"]

@@ -134,3 +134,30 @@ def test_a_last_phase_without_bounds_stays() -> None:
 
     assert not regimen(bounded, dose(10, "mg", sequence=2) | a_day(3)).ends
     assert regimen(dose(10, "mg", sequence=1) | a_day(3), bounded | {"sequence": 2}).ends
+
+
+@pytest.mark.parametrize(
+    ("code", "doses"),
+    [
+        *[(each, 1) for each in ("QD", "DAILY", "QAM", "QPM", "QHS", "BED", "AM", "PM", "QOD")],
+        *[("BID", 2), ("TID", 3), ("QID", 4)],
+        *[("Q1H", 24), ("Q2H", 12), ("Q3H", 8), ("Q4H", 6), ("Q6H", 4), ("Q8H", 3), ("Q12H", 2)],
+    ],
+)
+def test_a_timing_code_means_so_many_doses_on_its_busiest_day(code: str, doses: int) -> None:
+    """HL7 GTSAbbreviation; every other day still takes a whole dose on the day it is taken."""
+    read = regimen(dose(1, "mg", timing={"code": {"coding": [{"code": code}]}}))
+    assert read.peak_daily_mg == doses
+
+
+@pytest.mark.parametrize("denominator", [{}, {"value": 1}, {"value": 1, "unit": "moon"}])
+def test_a_maximum_for_a_period_nobody_can_read_limits_nothing(denominator: Json) -> None:
+    limit = {"numerator": {"value": 1}, "denominator": denominator}
+    read = regimen(dose(10, "mg", maxDosePerPeriod=limit) | a_day(3))
+    assert read.peak_daily_mg == 30
+
+
+def test_a_maximum_of_doses_counts_the_single_dose() -> None:
+    limit = {"numerator": {"value": 2}, "denominator": {"value": 1, "unit": "d"}}
+    read = regimen(dose("2.5", "mg", asNeededBoolean=True, maxDosePerPeriod=limit))
+    assert read.peak_daily_mg == 5

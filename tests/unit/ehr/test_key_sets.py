@@ -417,4 +417,4 @@ def test_a_key_set_is_fetched(address: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_nothing_else_is_taken_for_one(address: str, path: str) -> None:
     with pytest.raises((KeyUnavailable, OSError)):
         guarded_fetch([address])(f"{address}{path}")
-    assert Answers.seen == [path]
+    assert set(Answers.seen) == {path}
