@@ -16,6 +16,8 @@ from tests.browser.browsing import DESKTOP, PHONE, Visitor, chromium, launched, 
 
 FOLDER = Path(__file__).parents[2] / ".cache" / "screenshots"
 PAGES = {
+    "try-it": "/?story=ciprofloxacin",
+    "try-it-stop": "/?story=abrupt-stop",
     "rules": "/rules",
     "rules-found": "/rules?q=ciprofloxacin",
     "rule": "/rules/tizanidine-low-creatinine-clearance",

@@ -14,7 +14,7 @@ from cds_service.errors import InvalidRequest, PatientUnobtainable
 from cds_service.fhir.elements import as_list
 from cds_service.fhir.reading import read_value
 from cds_service.web import envelope, problems
-from cds_service.web.answering import Desk
+from cds_service.web.answering import Desk, Note
 from cds_service.web.pages.try_it.hook_request import request_body
 from cds_service.web.pages.try_it.patient_bundle import PatientBundle, Resource, Unusable
 from cds_service.web.pages.try_it.rows import Row
@@ -47,6 +47,7 @@ def check(
     orders: Sequence[Resource],
     desk: Desk,
     *,
+    note: Note,
     is_remembered: bool,
 ) -> Checked:
     """Ask the service. Cards that are not remembered can be overridden by nobody."""
@@ -54,9 +55,9 @@ def check(
     try:
         asked = envelope.read(envelope.parse(body), service).request
         if is_remembered:
-            decided = desk.answer(asked).consultation
+            decided = desk.answer(asked, note)
         else:
-            decided = replace(desk, silence_days=None).explain(asked).consultation
+            decided = replace(desk, silence_days=None).explain(asked, note)
     except (InvalidRequest, PatientUnobtainable) as error:
         return _refused(service, body, problems.as_refusal(error))
     except Refusal as refusal:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cds_service.cds import PATIENT_VIEW
@@ -185,8 +185,13 @@ def _ask(view: View, hook: str, site: Site, *, is_remembered: bool = True) -> Ch
         return None
     orders = view.every_order
     service = site.service(hook if view.rows else PATIENT_VIEW)
-    is_here = site.operator.is_asking
+    g.notes = []
     view.checked = check(
-        service, view.chart, orders, site.desk, is_remembered=is_remembered and is_here
+        service,
+        view.chart,
+        orders,
+        site.desk,
+        note=g.notes.append,
+        is_remembered=is_remembered and site.operator.is_asking,
     )
     return view.checked
