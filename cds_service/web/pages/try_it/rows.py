@@ -76,11 +76,16 @@ def read_sheet(form: Mapping[str, str]) -> Sheet:
 
 
 def _row(form: Mapping[str, str], number: int) -> Row:
-    def text(name: str) -> str:
-        return form.get(f"{name}-{number}", "").strip()
+    def text(name: str, phase: str = "") -> str:
+        return form.get(f"{name}-{number}{phase}", "").strip()
 
     phases = [
-        Phase(*(text(f"{name}-{phase}") for name in ("amount", "times", "days")))
+        Phase(
+            *(
+                form.get(f"{name}-{number}-{phase}", "").strip()
+                for name in ("amount", "times", "days")
+            )
+        )
         for phase in range(PHASES)
     ]
     while len(phases) > 1 and phases[-1].is_blank:

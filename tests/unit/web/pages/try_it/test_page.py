@@ -66,9 +66,9 @@ def offer(page: str, position: int = 0) -> str:
 
 
 def stored(client: FlaskClient) -> str:
-    """What the store counted: the metric of feedback."""
+    """What was counted once it was stored: outcomes, and reasons of overrides."""
     metrics = client.get("/metrics").text
-    return "\n".join(re.findall(r"^cds_feedback\w*\{.*$", metrics, re.MULTILINE))
+    return "\n".join(re.findall(r"^cds_(?:feedback|overrides)_total\{.*$", metrics, re.MULTILINE))
 
 
 def test_the_first_story_is_open(client: FlaskClient) -> None:
@@ -203,13 +203,13 @@ def test_without_orders_the_chart_is_opened(client: FlaskClient) -> None:
     assert shown(press(client, rows="0"), "request")["hook"] == "patient-view"
 
 
-def test_two_orders_are_one_request(client: FlaskClient) -> None:
-    page = press(
-        client,
-        rows="2",
-        **{"choice-1": "baclofen", "amount-1-0": "5", "times-1-0": "3"},
-    )
-    assert len(shown(page, "request")["context"]["draftOrders"]["entry"]) == 2
+def test_several_orders_are_one_request(client: FlaskClient) -> None:
+    second = {"choice-1": "baclofen", "amount-1-0": "5", "times-1-0": "3", "days-1-1": "7"}
+    third = {"choice-2": "tizanidine", "amount-2-0": "2", "times-2-0": "1", "amount-2-1": "4"}
+    page = press(client, rows="3", **second, **third, **{"times-2-1": "2"})
+    assert "Order 2, dose 2, dose: write a number" in page
+    entries = shown(page, "request")["context"]["draftOrders"]["entry"]
+    assert [len(each["resource"]["dosageInstruction"]) for each in entries] == [1, 2]
 
 
 def test_an_order_that_cannot_be_written_is_named_and_the_others_are_checked(
