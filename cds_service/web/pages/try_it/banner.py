@@ -242,7 +242,7 @@ def _note_last(raw: msgspec.Raw, last: dict[str, tuple[str, str]]) -> None:
     day = (found.effectiveDateTime or "")[:10]
     name = _LONG_TAIL.split(found.code.words)[0]
     if day >= last.get(name, ("", ""))[0]:
-        last[name] = (day, f"{value} {unit}".strip())
+        last[name] = (day, value if unit in name else f"{value} {unit.replace('10*9', '×10⁹')}")
 
 
 def sizes(count: int) -> str:
