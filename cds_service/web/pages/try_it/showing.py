@@ -67,6 +67,7 @@ def show(view: View, site: Site, status: HTTPStatus = HTTPStatus.OK) -> Response
         unit_names=UNITS,
         times=TIMES,
         routes=menu.routes,
+        most_rows=MOST_ROWS,
         can_add=len(view.rows) < MOST_ROWS,
         notices=view.notices,
         service=service,
