@@ -29,6 +29,8 @@ from cds_service.web.metrics import Metrics
 from cds_service.web.pages import insights, layout
 from cds_service.web.pages import rulebook as rulebook_pages
 from cds_service.web.pages.access import operator_of
+from cds_service.web.pages.try_it import page as try_it
+from cds_service.web.pages.try_it.view import Site
 
 log = logging.getLogger(__name__)
 
@@ -105,17 +107,22 @@ def create_app(
     )
     app.register_blueprint(description.blueprint())
     app.register_blueprint(calls.blueprint(rulebook.services, desk, most_bytes))
-    app.register_blueprint(feedback.blueprint(rulebook.services, store, metrics, now, most_bytes))
+    keep = feedback.keeper(store, metrics, now)
+    app.register_blueprint(feedback.blueprint(rulebook.services, keep, most_bytes))
     if settings.ui.enabled:
+        operator = operator_of(settings, loopback=loopback)
         _add_pages(app, settings, rulebook)
-        app.register_blueprint(
-            insights.blueprint(
-                store,
-                rulebook,
-                operator_of(settings, loopback=loopback),
-                now=lambda: now().astimezone(zone),
-            )
+        site = Site(
+            rulebook,
+            desk,
+            operator,
+            keep,
+            most_bytes,
+            settings.server.base_url,
+            wants_token=settings.security.require_jwt,
         )
+        app.register_blueprint(try_it.blueprint(shipped_stories(), site))
+        app.register_blueprint(insights.blueprint(store, rulebook, operator, now=desk.now))
     return app
 
 
@@ -220,6 +227,13 @@ def shipped_cases() -> Path | None:
     package = Path(cds_service.__file__).parent
     folders = (package / "cases", package.parent / "tests" / "vignettes")
     return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def shipped_stories() -> Path:
+    """The folder of the stories: inside the installed package, else in the tree."""
+    package = Path(cds_service.__file__).parent
+    shipped = package / "stories"
+    return shipped if shipped.is_dir() else package.parent / "fixtures" / "fhir"
 
 
 def site_filters(settings: Settings, rulebook: Rulebook) -> Filters:

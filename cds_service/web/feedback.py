@@ -31,6 +31,9 @@ from cds_service.web.replies import json_reply, not_found
 MOST_ENTRIES = 1000
 """Of one request: a batch is one transaction."""
 
+Keep = Callable[[bytes, Service], Sequence[Issue]]
+"""Takes the body of a feedback request about a service; answers what was wrong in it."""
+
 _array = msgspec.json.Decoder(list[Raw])
 
 
@@ -40,13 +43,7 @@ def tenant_of_request() -> str:
     return "" if client is None else tenant_of(client.issuer, client.tenant)
 
 
-def blueprint(
-    services: Mapping[str, Service],
-    store: Store,
-    metrics: Metrics,
-    now: Callable[[], datetime],
-    max_bytes: int,
-) -> Blueprint:
+def blueprint(services: Mapping[str, Service], keep: Keep, max_bytes: int) -> Blueprint:
     """The feedback path of every service."""
     routes = Blueprint("feedback", __name__)
 
@@ -57,7 +54,22 @@ def blueprint(
         if service is None:
             raise not_found()
         g.service, g.hook = service.id, service.hook
-        good, issues, refused = _read(read_body(request, max_bytes))
+        issues = keep(read_body(request, max_bytes), service)
+        if issues:
+            g.error_code = issues[0].code
+        return json_reply(problems.operation_outcome(issues) if issues else {})
+
+    return routes
+
+
+def keeper(store: Store, metrics: Metrics, now: Callable[[], datetime]) -> Keep:
+    """Stores the good entries of a body and answers what is wrong with the bad ones.
+
+    It raises a ``Refusal`` where none is good, and ``StoreUnavailable``.
+    """
+
+    def keep(body: bytes, service: Service) -> Sequence[Issue]:
+        good, issues, refused = _read(body)
         g.refused = refused
         if issues and not good:
             raise Refusal(HTTPStatus.BAD_REQUEST, issues)
@@ -65,11 +77,9 @@ def blueprint(
         store.add_feedback(service.id, tenant, good, now())
         g.stored = len(good)
         _count(good, tenant, store, metrics)
-        if issues:
-            g.error_code = issues[0].code
-        return json_reply(problems.operation_outcome(issues) if issues else {})
+        return issues
 
-    return routes
+    return keep
 
 
 def _count(entries: Sequence[FeedbackEntry], tenant: str, store: Store, metrics: Metrics) -> None:

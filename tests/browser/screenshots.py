@@ -1,6 +1,7 @@
 """Every page as pictures, light and dark: ``python -m tests.browser.screenshots``.
 
-For looking at, not for comparing: they go to .cache/screenshots.
+For looking at, not for comparing: they go to .cache/screenshots. The picture of the README,
+docs/pictures/try-it.png, is made again where the page / is among those wanted.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import ViewportSize, sync_playwright
+from playwright.sync_api import FloatRect, ViewportSize, sync_playwright
 
 from cds_service.store.database import Store
 from tests.browser.browsing import DESKTOP, PHONE, Visitor, chromium, launched, served
 from tests.seeding import seed
 
-FOLDER = Path(__file__).parents[2] / ".cache" / "screenshots"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".cache" / "screenshots"
+OF_README = ROOT / "docs" / "pictures" / "try-it.png"
+CLIP = FloatRect(x=0, y=0, width=1280, height=1110)
+"""Of the picture of the README: down into the second card, and below 300 kB."""
 PAGES = {
+    "try-it": "/?story=ciprofloxacin",
+    "try-it-stop": "/?story=abrupt-stop",
     "rules": "/rules",
     "rules-found": "/rules?q=ciprofloxacin",
     "rule": "/rules/tizanidine-low-creatinine-clearance",
@@ -65,6 +72,8 @@ def main(program: str, wanted: list[str]) -> None:
                     page.set_viewport_size(ViewportSize(width=viewport["width"], height=height))
                     file = FOLDER / f"{name}-{size}-{scheme}.png"
                     page.screenshot(path=file)
+                    if (name, size, scheme) == ("try-it", "desktop", "light"):
+                        page.screenshot(path=OF_README, clip=CLIP)
                     page.set_viewport_size(viewport)
                     sys.stdout.write(f"{file}\n")
                 context.close()

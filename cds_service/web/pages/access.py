@@ -47,8 +47,13 @@ class Operator:
 
         return guarded
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the request comes from this machine, whose user nobody asks for a password."""
+        return self.loopback and _asked_from_this_machine()
+
     def _check(self) -> None:
-        if self.loopback and _asked_from_this_machine():
+        if self.is_asking:
             return
         if self.password is None:
             raise _refusal(

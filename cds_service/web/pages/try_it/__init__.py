@@ -1,0 +1,1 @@
+"""The page ``/``: an EHR in one page, which calls the service as an EHR does."""
