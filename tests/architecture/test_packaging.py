@@ -91,6 +91,11 @@ def test_the_wheel_carries_what_the_pages_are_made_of(wheel: set[str]) -> None:
     assert shipped == wanted
 
 
+def test_the_wheel_carries_the_stories(wheel: set[str]) -> None:
+    stories = {path.name for path in (ROOT / "fixtures" / "fhir").iterdir()}
+    assert {f"cds_service/stories/{name}" for name in stories} - wheel == set()
+
+
 def test_the_wheel_carries_licence_and_notices(wheel: set[str]) -> None:
     assert {name.rpartition("/")[2] for name in wheel} >= {"LICENSE", "NOTICE"}
 

@@ -80,12 +80,7 @@ def _row(form: Mapping[str, str], number: int) -> Row:
         return form.get(f"{name}-{number}{phase}", "").strip()
 
     phases = [
-        Phase(
-            *(
-                form.get(f"{name}-{number}-{phase}", "").strip()
-                for name in ("amount", "times", "days")
-            )
-        )
+        Phase(*(text(name, f"-{phase}") for name in ("amount", "times", "days")))
         for phase in range(PHASES)
     ]
     while len(phases) > 1 and phases[-1].is_blank:
