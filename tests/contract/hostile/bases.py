@@ -26,7 +26,7 @@ def valid_calls() -> tuple[tuple[str, str], ...]:
     chosen += tuple(call for call in calls if call.case.hook == "medication-prescribe")[:8]
     chosen += tuple(call for call in calls if call.case.hook == "patient-view")[:8]
     requests = [request_of(call.case) for call in chosen]
-    for file in (ROOT / "fixtures" / "fhir").glob("*.json"):
+    for file in (ROOT / "fixtures" / "fhir").glob("*.order-*.json"):
         requests.append(json.loads(file.read_text("utf-8")))
     requests += _of_others()
     return tuple((f"/cds-services/spasticity-{each['hook']}", _marked(each)) for each in requests)

@@ -51,8 +51,8 @@
     draw(
       "chart-rate",
       [
-        share("interval from", "--ground", edge),
-        share("to", "--ground", edge),
+        share("interval from", "--ignored", edge),
+        share("to", "--ignored", edge),
         share("override rate", "--overridden"),
         share("review line", "--critical-edge", { dash: [6, 4], points: { show: false }, width: 1.5 }),
       ],
