@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 def evaluate(
     request_file: IO[bytes],
     as_of: str | None,
-    explain: bool,  # noqa: FBT001
     service_id: str | None,
     config: Path | None,
+    *,
+    explain: bool,
 ) -> None:
     """Answer one hook request without a server; - reads standard input."""
     from cds_service.app import load_site_rulebook, read_secret, site_filters

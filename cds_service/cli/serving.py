@@ -24,7 +24,7 @@ from cds_service.settings.tables import is_loopback
     is_flag=True,
     help="Listen beyond loopback although clients are not authenticated.",
 )
-def serve(host: str, port: int, workers: int, config: Path | None, insecure: bool) -> None:  # noqa: FBT001
+def serve(host: str, port: int, workers: int, config: Path | None, *, insecure: bool) -> None:
     """Serve the hooks over HTTP until stopped."""
     from cds_service.app import create_app, make_secret
     from cds_service.web.logs import log_to
