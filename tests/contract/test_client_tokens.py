@@ -41,6 +41,9 @@ from tests.contract.tokens import (
 )
 
 SITE = f"""
+[ui]
+enabled = false # the small rulebook has nothing to show
+
 [server]
 base_url = "{BASE}"
 [security]
