@@ -34,8 +34,6 @@ __all__ = ["Consultation", "Filters", "consult"]
 
 SUMMARY_EXTENSION = "org.cds-service.summary"
 
-"""Deprecated since 1.0, so whoever calls it speaks 1.0; no other hook tells the version."""
-
 
 @dataclass(frozen=True, slots=True)
 class Consultation:
@@ -134,6 +132,7 @@ class _Call:
                     self.keys,
                     accept,
                     notes,
+                    # Deprecated since 1.0: whoever calls it speaks 1.0. No other hook tells.
                     knows_any=self.service.hook != MEDICATION_PRESCRIBE,
                 )
             )
